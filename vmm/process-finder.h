@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Finds the processes of one run directory by their command lines, and kills them without hitting
+ * others.
+ *
+ * A command line is matched by the shape that our programs have, not by a mere occurrence of the
+ * path: a shell or an editor that has the path in its arguments is nobody's VM. A process is held
+ * by a pidfd that is opened before its command line is read for good, so a reused pid is never
+ * killed.
+ *
+ * Ownership: an array of CocoProcess owns its pidfds.
+ * Thread: one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+typedef enum {
+    COCO_PROCESS_OTHER,
+    COCO_PROCESS_LAUNCHER, /* coco-vmm launch, or its libvirt worker */
+    COCO_PROCESS_CONSOLE,
+    COCO_PROCESS_QEMU,
+    COCO_PROCESS_VIRTIOFSD,
+    COCO_PROCESS_PROBE, /* a QEMU that libvirt asks for its capabilities */
+    COCO_N_PROCESSES,
+} CocoProcessKind;
+
+typedef struct {
+    CocoProcessKind kind;
+    pid_t pid;
+    uint64_t start_time; /* clock ticks since boot: tells a parent from its later child */
+    int pidfd;
+} CocoProcess;
+
+/* What a process with this NULL-terminated argv is to run_dir. Pure. */
+CocoProcessKind coco_process_classify(const char *const *argv, const char *run_dir);
+
+/* All processes of run_dir except the calling one, oldest first, found below proc_dir ("/proc")
+ * (transfer full). */
+GArray *coco_process_find(const char *proc_dir, const char *run_dir);
+
+/* The pid of the oldest one of a kind, or 0. */
+pid_t coco_process_first(const GArray *processes, CocoProcessKind kind);
+
+/* Kills all of them and waits until they are gone; the console gets time to write what it holds. */
+bool coco_process_end_all(const char *run_dir, GError **error);

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The qemu.conf of an embedded libvirt root. A pure function.
+ *
+ * Ownership: the text is the caller's.
+ * Thread: any.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include <glib.h>
+
+/* user: the QEMU user's name; group: the gid that QEMU runs with (transfer full). */
+char *coco_qemu_conf(const char *user, gid_t group);

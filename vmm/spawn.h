@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Starts the helper programs of the launcher, each with exactly the descriptors that it is given.
+ *
+ * Ownership: descriptors stay with the caller.
+ * Thread: one; the child starts with no signal blocked.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+typedef enum {
+    COCO_SPAWN_PLAIN = 0,
+    COCO_SPAWN_NEW_SESSION = 1 << 0,      /* survives the caller and its terminal */
+    COCO_SPAWN_DIES_WITH_PARENT = 1 << 1, /* is killed when the caller dies */
+} CocoSpawnFlags;
+
+/* The path of a helper program: beside this program, else where it is installed (transfer full). */
+char *coco_spawn_find_helper(const char *name);
+
+/* Runs argv[0] with fds[i] as its descriptor i (borrows; -1: /dev/null). The caller reaps *out_pid.
+ */
+bool coco_spawn(const char *const *argv, const int *fds, size_t n_fds, CocoSpawnFlags flags,
+                pid_t *out_pid, GError **error);

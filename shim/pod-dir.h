@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The run directory of one pod, ${COCO_RUN_DIR:-/run/coco}/<20 hex digits>: everything of the pod
+ * that lives on the host is in it, so that undoing a pod is ending the processes that name it and
+ * removing it.
+ *
+ *     shim.sock   our ttrpc socket               vm/          libvirt's embedded root (launcher)
+ *     state.json  who and which pids             agent.sock   channel to the agent (QEMU)
+ *     shared/     what virtiofsd exports         console.log  bounded (launcher)
+ *     initdata    the annotation, if there is one (pod-initdata.h)
+ *
+ * The digits are a hash of containerd's socket, namespace and pod id: two containerds, or two
+ * namespaces, with the same id do not meet, and paths stay far below the 108 bytes of a socket
+ * address.
+ *
+ * Ownership: CocoPodDir owns its strings; accessors lend.
+ * Thread: any.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+typedef struct _CocoPodDir CocoPodDir;
+
+/* Computes the paths; touches nothing. */
+CocoPodDir *coco_pod_dir_new(const char *containerd_address, const char *ns, const char *pod_id);
+CocoPodDir *coco_pod_dir_new_for_socket(const char *socket_path);
+void coco_pod_dir_free(CocoPodDir *dir);
+
+const char *coco_pod_dir_path(const CocoPodDir *dir);
+const char *coco_pod_dir_socket(const CocoPodDir *dir);
+const char *coco_pod_dir_shared(const CocoPodDir *dir);
+const char *coco_pod_dir_state(const CocoPodDir *dir);
+const char *coco_pod_dir_console(const CocoPodDir *dir);
+const char *coco_pod_dir_initdata(const CocoPodDir *dir);
+
+/* Makes the directory (0711: QEMU's user must reach its own sockets) and its parents. */
+bool coco_pod_dir_make(const CocoPodDir *dir, GError **error);
+
+/* SIGKILLs every process of ours that names this directory in its command line (QEMU, virtiofsd,
+ * console logger, launcher, shim), except this one and keep_pid, and waits until they are gone,
+ * timeout_ms at most. The command line is the one mark that survives whatever was killed at
+ * whatever step. out_qemu_pid: nullable; the QEMU that was there, 0 if none. */
+bool coco_pod_dir_kill_processes(const CocoPodDir *dir, pid_t keep_pid, int timeout_ms,
+                                 pid_t *out_qemu_pid, GError **error);
+
+/* Unmounts what is mounted below and removes the directory. Never descends into a mount: what a
+ * container had mounted is not ours to delete. Gone already is success. */
+bool coco_pod_dir_remove(const CocoPodDir *dir, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoPodDir, coco_pod_dir_free)

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Create: the container's part on the host (stdio, mounts), the VM if it is the first, the
+ * container in the guest. A step that fails undoes the ones before it, and the caller hears of it
+ * when that is done.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "guest-protocol/oci-json.h"
+#include "shim/guest-spec.h"
+#include "shim/invocation.h"
+#include "shim/pod-initdata.h"
+#include "shim/share.h"
+#include "shim/shim-socket.h"
+#include "shim/task-op.h"
+#include "shim/task-service.h"
+
+#define CREATE_TIMEOUT_S 60
+
+/* What Create carries from step to step: the spec and how it is sent. */
+typedef struct {
+    Grpc__Spec *spec;
+    bool pidns;
+    GError *failure;
+} Create;
+
+static const Containerd__Task__V2__CreateTaskRequest *
+request_of(const CocoTaskOp *op)
+{
+    return (const void *) coco_ttrpc_call_get_request(op->call);
+}
+
+static void
+on_undone(void *user_data)
+{
+    CocoTaskOp *op = user_data;
+    Create *create = op->extra;
+    g_autoptr(GError) failure = g_steal_pointer(&create->failure);
+
+    coco_task_op_fail(op, failure);
+}
+
+/* error: (transfer full) */
+static void
+undo(CocoTaskOp *op, GError *error)
+{
+    Create *create = op->extra;
+
+    g_clear_pointer(&create->spec, grpc__spec__auto_free);
+    create->failure = error;
+    /* Domains of the steps below become a status that containerd knows. */
+    if (error->domain != COCO_TTRPC_ERROR) {
+        create->failure = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_UNKNOWN, error->message);
+        g_error_free(error);
+    }
+    (void) coco_process_stop(op->process, COCO_PROCESS_EV_EXIT, 1);
+    coco_pod_remove(op->pod, op->container, on_undone, op);
+}
+
+static void
+publish_create(const CocoTaskOp *op)
+{
+    const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
+    Containerd__Events__TaskCreate event = CONTAINERD__EVENTS__TASK_CREATE__INIT;
+    Containerd__Events__TaskIO io = CONTAINERD__EVENTS__TASK_IO__INIT;
+
+    io.stdin = request->stdin;
+    io.stdout = request->stdout;
+    io.stderr = request->stderr;
+    io.terminal = request->terminal;
+    event.container_id = request->id;
+    event.bundle = request->bundle;
+    event.n_rootfs = request->n_rootfs;
+    event.rootfs = request->rootfs;
+    event.io = &io;
+    event.checkpoint = request->checkpoint;
+    event.pid = coco_task_op_pid(op);
+    coco_pod_publish(op->pod, "/tasks/create", &event.base);
+}
+
+static void
+on_created(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
+    CocoTaskOp *op = user_data;
+    Containerd__Task__V2__CreateTaskResponse response =
+        CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
+
+    if (reply == NULL) {
+        g_prefix_error(&error,
+                       "create container %s in the guest: ", coco_container_id(op->container));
+        undo(op, g_steal_pointer(&error));
+        return;
+    }
+    coco_container_set_created(op->container);
+    coco_process_start_stdio(op->process, coco_pod_vm_agent(coco_pod_vm(op->pod)));
+    coco_task_watch_exit(op->pod, op->container, op->process);
+    publish_create(op);
+    response.pid = coco_task_op_pid(op);
+    coco_task_op_reply(op, &response.base);
+}
+
+static void
+on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
+{
+    CocoTaskOp *op = user_data;
+    Create *create = op->extra;
+    Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+
+    if (error != NULL) {
+        undo(op, g_error_new(error->domain, error->code, "start VM of pod %s: %s",
+                             coco_pod_id(op->pod), error->message));
+        return;
+    }
+    request.container_id = (char *) coco_container_id(op->container);
+    request.exec_id = request.container_id;
+    request.oci = create->spec;
+    request.sandbox_pidns = create->pidns;
+    coco_pod_call_agent(op->pod, "CreateContainer", &request.base,
+                        &google__protobuf__empty__descriptor, CREATE_TIMEOUT_S, on_created, op);
+    g_clear_pointer(&create->spec, grpc__spec__auto_free);
+}
+
+static Grpc__Spec *
+load_spec(const char *bundle, GError **error)
+{
+    g_autofree char *path = g_build_filename(bundle, "config.json", NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(Grpc__Spec) spec = NULL;
+    size_t length = 0;
+
+    if (!g_file_get_contents(path, &text, &length, &failure)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "read OCI spec: %s",
+                    failure->message);
+        return NULL;
+    }
+    spec = coco_oci_spec_from_json(text, length, error);
+    if (spec == NULL) {
+        g_prefix_error(error, "read OCI spec '%s': ", path);
+        return NULL;
+    }
+    if (spec->process == NULL || spec->root == NULL) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "read OCI spec '%s': no %s", path, spec->process == NULL ? "process" : "root");
+        return NULL;
+    }
+    return g_steal_pointer(&spec);
+}
+
+/* A root path of the spec is relative to the bundle; it counts only when containerd gives no
+ * mounts. */
+static bool
+mount_rootfs(const CocoTaskOp *op, const Grpc__Spec *spec, GError **error)
+{
+    const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
+    g_autofree char *root = g_path_is_absolute(spec->root->path)
+                                ? g_strdup(spec->root->path)
+                                : g_build_filename(request->bundle, spec->root->path, NULL);
+
+    if (coco_share_add_rootfs(coco_pod_shared_dir(op->pod), request->id, request->rootfs,
+                              request->n_rootfs, root, error))
+        return true;
+    g_prefix_error(error, "root file system of container %s: ", request->id);
+    return false;
+}
+
+/* `start` did it, but containerd 2 with Task v3 starts no shim for a pod's further containers, and
+ * an earlier containerd that takes over later finds the shim by this file only. */
+static void
+leave_address(const CocoPod *pod, const char *bundle)
+{
+    g_autofree char *path = g_build_filename(bundle, "address", NULL);
+    g_autofree char *address = coco_shim_socket_address(coco_pod_run_dir(pod));
+    g_autoptr(GError) error = NULL;
+
+    if (access(path, F_OK) != 0 && !coco_shim_socket_write_address(bundle, address, &error))
+        g_warning("bundle '%s': %s", bundle, error->message);
+}
+
+/* All that needs no VM; it boots meanwhile. */
+static bool
+prepare(CocoTaskOp *op, GError **error)
+{
+    const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
+    Create *create = op->extra;
+    CocoGuestSpecContext context = {
+        .id = request->id,
+        .bundle = request->bundle,
+        .shared = coco_pod_shared_dir(op->pod),
+    };
+    const char *pod_id;
+
+    if (!coco_pod_start_vm(op->pod, error))
+        return false;
+    create->spec = load_spec(request->bundle, error);
+    if (create->spec == NULL)
+        return false;
+    leave_address(op->pod, request->bundle);
+    create->spec->process->terminal = request->terminal; /* what the caller set up its end for */
+    return coco_container_kind_detect(request->id, coco_guest_spec_annotation, create->spec,
+                                      &context.kind, &pod_id, error) &&
+           coco_pod_initdata_check(coco_pod_run_dir(op->pod),
+                                   coco_pod_initdata_find(coco_guest_spec_annotation, create->spec),
+                                   error) &&
+           mount_rootfs(op, create->spec, error) &&
+           coco_guest_spec_adapt(create->spec, &context, &create->pidns, error);
+}
+
+static bool
+is_acceptable(CocoPod *pod, const Containerd__Task__V2__CreateTaskRequest *request, GError **error)
+{
+    if (!coco_identifier_is_valid(request->id))
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "container id '%s' is not valid", request->id);
+    else if (!g_path_is_absolute(request->bundle) || strstr(request->bundle, "/../") != NULL)
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "bundle '%s' is not an absolute path", request->bundle);
+    else if (coco_pod_find(pod, request->id) != NULL)
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS,
+                    "container %s: already exists", request->id);
+    else if (request->checkpoint[0] != '\0')
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
+                    "restore container %s from a checkpoint: not implemented", request->id);
+    else
+        return true;
+    return false;
+}
+
+void
+coco_task_create(CocoTtrpcCall *call, void *pod)
+{
+    const Containerd__Task__V2__CreateTaskRequest *request =
+        (const void *) coco_ttrpc_call_get_request(call);
+    CocoProcessConfig config = {
+        .container_id = request->id,
+        .exec_id = "",
+        .ns = coco_pod_namespace(pod),
+        .in = request->stdin,
+        .out = request->stdout,
+        .err = request->stderr,
+        .terminal = request->terminal,
+    };
+    g_autoptr(GError) error = NULL;
+    CocoContainer *container;
+    CocoProcess *init;
+    CocoTaskOp *op;
+
+    init = is_acceptable(pod, request, &error) ? coco_process_new(&config, &error) : NULL;
+    if (init == NULL) {
+        coco_ttrpc_call_fail_error(call, error);
+        return;
+    }
+    container = coco_container_new(request->id, request->bundle, init);
+    op = coco_task_op_new(pod, call, container, init);
+    op->extra = g_new0(Create, 1);
+    coco_pod_add(pod, container);
+    if (prepare(op, &error))
+        coco_pod_vm_when_ready(coco_pod_vm(pod), on_vm_ready, op);
+    else
+        undo(op, g_steal_pointer(&error));
+}

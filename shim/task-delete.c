@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Delete: of an exec, or of a container with all that is its own on the host and, for the last one,
+ * the VM.
+ *
+ * Output that is still on its way is given time to arrive, as runc's shim does: clients usually
+ * wait for its end before they call Delete, so this is for the others.
+ */
+#include "shim/share.h"
+#include "shim/task-op.h"
+#include "shim/task-service.h"
+#include "shim/timestamp.h"
+
+#define DRAIN_TIMEOUT_MS 10000
+#define REMOVE_TIMEOUT_S 30
+
+typedef struct {
+    unsigned int drain_source;
+} Delete;
+
+static void
+reply_deleted(CocoTaskOp *op)
+{
+    Containerd__Task__V2__DeleteResponse response = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
+    Google__Protobuf__Timestamp exited_at;
+
+    coco_timestamp_set(&exited_at, coco_process_exited_at(op->process));
+    response.pid = coco_task_op_pid(op);
+    response.exit_status = coco_process_exit_status(op->process);
+    response.exited_at = &exited_at;
+    coco_task_op_reply(op, &response.base);
+}
+
+static void
+on_removed(void *user_data)
+{
+    CocoTaskOp *op = user_data;
+    Containerd__Events__TaskDelete event = CONTAINERD__EVENTS__TASK_DELETE__INIT;
+    Google__Protobuf__Timestamp exited_at;
+
+    coco_timestamp_set(&exited_at, coco_process_exited_at(op->process));
+    event.container_id = (char *) coco_container_id(op->container);
+    event.id = event.container_id;
+    event.pid = coco_task_op_pid(op);
+    event.exit_status = coco_process_exit_status(op->process);
+    event.exited_at = &exited_at;
+    coco_pod_publish(op->pod, "/tasks/delete", &event.base);
+    reply_deleted(op);
+}
+
+static void
+on_removed_in_guest(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
+    CocoTaskOp *op = user_data;
+
+    /* A container that the guest cannot remove must not stay on the host: the pod's end takes it
+     * along. */
+    if (reply == NULL)
+        g_warning("remove container %s in the guest: %s", coco_container_id(op->container),
+                  error->message);
+    coco_pod_remove(op->pod, op->container, on_removed, op);
+}
+
+static void
+remove_container(CocoTaskOp *op)
+{
+    Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+
+    /* A container that never got to the guest, or a dead VM, has nothing to remove there. */
+    if (!coco_container_is_created(op->container) || !coco_pod_vm_is_ready(coco_pod_vm(op->pod))) {
+        coco_pod_remove(op->pod, op->container, on_removed, op);
+        return;
+    }
+    request.container_id = (char *) coco_container_id(op->container);
+    coco_pod_call_agent(op->pod, "RemoveContainer", &request.base,
+                        &google__protobuf__empty__descriptor, REMOVE_TIMEOUT_S, on_removed_in_guest,
+                        op);
+}
+
+/* Forgets the exec in the guest as well: there it is a process of the container that ended. */
+static void
+remove_exec(CocoTaskOp *op)
+{
+    coco_process_stop_stdio(op->process);
+    coco_container_remove_exec(op->container, coco_process_exec_id(op->process));
+    reply_deleted(op);
+}
+
+static void
+on_drained(CocoProcess *process, void *user_data)
+{
+    CocoTaskOp *op = user_data;
+    Delete *delete = op->extra;
+
+    g_clear_handle_id(&delete->drain_source, g_source_remove);
+    if (coco_process_exec_id(process)[0] != '\0')
+        remove_exec(op);
+    else
+        remove_container(op);
+}
+
+static gboolean
+on_drain_timeout(void *user_data)
+{
+    CocoTaskOp *op = user_data;
+    Delete *delete = op->extra;
+
+    delete->drain_source = 0;
+    g_warning("delete of %s/%s: its output was not read within %d ms",
+              coco_container_id(op->container), coco_process_exec_id(op->process),
+              DRAIN_TIMEOUT_MS);
+    coco_process_stop_stdio(op->process); /* reports drained */
+    return G_SOURCE_REMOVE;
+}
+
+void
+coco_task_delete(CocoTtrpcCall *call, void *pod)
+{
+    const Containerd__Task__V2__DeleteRequest *request =
+        (const void *) coco_ttrpc_call_get_request(call);
+    CocoTaskOp *op = coco_task_op_find(pod, call, request->id, request->exec_id);
+    CocoProcessState state;
+    Delete *delete;
+
+    if (op == NULL)
+        return;
+    state = coco_process_state(op->process);
+    if (state == COCO_PROCESS_RUNNING || state == COCO_PROCESS_STARTING) {
+        coco_task_op_refuse(op, "delete", "process");
+        return;
+    }
+    if (!coco_process_begin_delete(op->process)) {
+        g_autoptr(GError) error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND,
+                                              "the process is being deleted: not found");
+
+        coco_task_op_fail(op, error);
+        return;
+    }
+    delete = g_new0(Delete, 1);
+    op->extra = delete;
+    /* A process that never ran has no output; its streams would stay open for ever. */
+    if (state == COCO_PROCESS_CREATED)
+        coco_process_stop_stdio(op->process);
+    else if (!coco_stdio_is_drained(coco_process_stdio(op->process)))
+        delete->drain_source = g_timeout_add(DRAIN_TIMEOUT_MS, on_drain_timeout, op);
+    coco_process_when_drained(op->process, on_drained, op);
+}

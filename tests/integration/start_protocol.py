@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `start` is told and answers, for containerd 1.6 (plain), 1.7 to 2.2 (JSON) and 2.3 on (protobuf)."""
+import json
+import os
+import pathlib
+import stat
+
+from harness import ociconfig, processes, wire
+from harness.case import equal
+from harness.containerd import NAMESPACE
+from harness.shim import BINARIES, Shim
+from harness.ttrpc import NOT_FOUND, Connection
+
+COCO = ("coco",)  # the Debian 12 shim of runc is of 1.6 and knows the plain address only
+JSON = {"MAX_SHIM_VERSION": "2"}
+V3 = "containerd.task.v3.Task"
+
+
+def params(shim, **more):
+    """BootstrapParams as containerd 2.3.4 writes them."""
+    return wire.message({1: shim.id, 2: NAMESPACE, 3: -4 & (1 << 64) - 1, 4: "v2.3.4", 5: f"{shim.node.socket}.ttrpc",
+                         6: str(shim.node.socket), 7: "/usr/bin/containerd"} | more.get("fields", {}))
+
+
+def verify_served(shim):
+    """It answers; and ends when it is told to."""
+    equal(shim.call("State", {1: "nobody"}).code, NOT_FOUND)
+    equal(shim.shutdown().code, 0)
+
+
+def test_plain(case):
+    """containerd 1.6 sets no MAX_SHIM_VERSION."""
+    shim = Shim(case)
+    result = shim.start()
+    assert result.stdout.startswith(b"unix:///"), result
+    equal((shim.bundle / "address").read_bytes(), result.stdout)
+    equal(result.stderr, b"")
+    verify_served(shim)
+
+
+def test_json(case):
+    shim = Shim(case)
+    result = shim.start(env=JSON)
+    answer = json.loads(result.stdout)
+    equal((answer["version"], answer["protocol"], set(answer)), (2, "ttrpc", {"version", "address", "protocol"}))
+    equal((shim.bundle / "address").read_text(), answer["address"])  # not the JSON, which containerd 2 does not read there
+    equal(result.stderr, b"")
+    verify_served(shim)
+
+
+def test_protobuf(case):
+    """The socket is where containerd wants it, and goes with the pod."""
+    sockets = case.directory / "s"
+    shim = Shim(case)
+    result = shim.start(env=JSON, stdin=params(shim, fields={9: str(sockets)}))
+    answer = wire.fields(result.stdout)
+    equal((answer[1], answer[3], set(answer)), ([3], [b"ttrpc"], {1, 2, 3}))
+    path = pathlib.Path(shim.address.removeprefix("unix://"))
+    equal((path.parent, len(path.name)), (sockets, 64))
+    equal(stat.S_IMODE(path.stat().st_mode), 0o600)
+    equal((shim.bundle / "address").read_text(), shim.address)
+    equal(result.stderr, b"")
+    equal(shim.call("State", {1: "nobody"}).code, NOT_FOUND)
+    shim.delete(check=True)
+    assert not os.path.lexists(path), "the socket is left"
+
+
+def test_options_are_not_params(case):
+    """An Any parses as BootstrapParams too; what does not repeat id and namespace is not that."""
+    config = case.directory / "other.conf"
+    config.write_bytes(case.node.config.read_bytes())
+    options = wire.message({1: "runtimeoptions.v1.Options", 2: wire.message({2: str(config)})})
+    shim = Shim(case)
+    result = shim.start(env=JSON, stdin=options)
+    equal(json.loads(result.stdout)["version"], 2)
+    shim.delete(check=True)
+    other = Shim(case)
+    result = other.start(env=JSON, stdin=params(other, fields={2: "elsewhere"}))
+    equal(json.loads(result.stdout)["version"], 2)
+
+
+def test_config_of_options(case):
+    """In both forms the config file that the options name is the one that is read."""
+    missing = str(case.directory / "missing.conf")
+    options = {1: "runtimeoptions.v1.Options", 2: wire.message({2: missing})}
+    first, second = Shim(case), Shim(case)
+    first.start(env=JSON, stdin=wire.message(options))
+    second.start(env=JSON, stdin=params(second, fields={8: wire.message({1: wire.message(options)})}))
+    for shim in (first, second):
+        reply = shim.create()
+        assert reply.code != 0 and missing in reply.message, reply
+        shim.shutdown()
+
+
+def test_inherited_descriptors_are_dropped(case):
+    """containerd leaks what its own parent leaked into it; a shim that kept it would hold files for the life of a pod."""
+    leaked = os.open(case.directory, os.O_RDONLY | os.O_DIRECTORY)
+    case.defer(os.close, leaked)
+    shim = Shim(case)
+    shim.start(env=JSON, pass_fds=(leaked,))
+    pid = int((shim.bundle / "shim.pid").read_text())
+    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    assert str(case.directory) not in links, links
+    equal(sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1)), ["/dev/null", "/dev/null"])
+    score = int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text())
+    equal(score, int(pathlib.Path("/proc/self/oom_score_adj").read_text()) + 1, "oom_score_adj")
+
+
+def test_members_of_a_pod_share_the_shim(case):
+    """A container of a pod that has a shim gets that shim's address, printed and in its own bundle; its `delete` leaves the
+    pod alone, unless the shim is dead: then it ends what is left."""
+    first = Shim(case, spec=in_group(case))
+    first.start()
+    second = Shim(case, spec=in_group(case))
+    result = second.start()
+    equal(result.stdout.decode(), first.address)
+    equal((second.bundle / "address").read_text(), first.address)
+    pid = int((first.bundle / "shim.pid").read_text())
+    second.delete(check=True)
+    equal(first.call("State", {1: "nobody"}).code, NOT_FOUND)
+    processes.kill(pid)
+    equal(processes.wait_gone([pid], 10), [])
+    second.delete(check=True)
+    equal([p for p in case.node.leftover_processes() if "qemu" in p.name], [])
+
+
+def in_group(case):
+    spec = ociconfig.base("rootfs", "sleep", "1000")
+    spec["annotations"] = {"io.containerd.runc.v2.group": f"pod-{case.node.base.name.removeprefix('ct-')}"}
+    return spec
+
+
+def test_task_v3(case):
+    """Both versions of the Task service are on the socket and see the same container."""
+    shim = Shim(case, spec=ociconfig.base(ociconfig.root_file_system(case.directory), "sh", "-c", "exit 7"))
+    shim.start(env=JSON)
+    reply = shim.create()
+    equal(reply.code, 0, reply.message)
+    for service in (V3, "containerd.task.v2.Task"):
+        equal(wire.one(shim.call("State", {1: shim.id}, service=service).payload, 4), 1, service)
+    equal(shim.call("Start", {1: shim.id}, service=V3).code, 0)
+    equal(wire.one(shim.call("Wait", {1: shim.id}, service=V3).payload, 1), 7)
+    second = Connection(shim.address.removeprefix("unix://"))
+    equal(wire.one(second.call(V3, "Delete", wire.message({1: shim.id})).payload, 2), 7)
+    second.close()
+    equal(shim.call("State", {1: shim.id}).code, NOT_FOUND)
+    shim.shutdown()
+
+
+def test_sandbox_service_is_not_pretended(case):
+    shim = Shim(case)
+    shim.start()
+    reply = shim.call("CreateSandbox", {1: shim.id}, service="containerd.runtime.sandbox.v1.Sandbox")
+    equal(reply.code, 12, reply.message)
+
+
+def test_info(case):
+    """RuntimeInfo; no mount types are claimed, so that containerd mounts what it hands over."""
+    result = processes.run([BINARIES["coco"], "-info"], env=case.node.environment, stdin=b"")
+    info = wire.fields(result.stdout)
+    equal(info[1], [b"io.containerd.coco.v2"])
+    assert 5 not in info, "annotations"
+    equal(result.stderr, b"")
+
+
+for function in (test_json, test_protobuf, test_options_are_not_params, test_config_of_options, test_task_v3,
+                 test_inherited_descriptors_are_dropped, test_members_of_a_pod_share_the_shim,
+                 test_sandbox_service_is_not_pretended, test_info):
+    function.runtimes = COCO

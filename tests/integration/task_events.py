@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""containerd's subscribers see the life of a task: each event once, in order, with the right numbers."""
+import json
+
+from harness.case import equal
+
+
+def body(line):
+    return json.loads(line[line.index("{"):])
+
+
+def test_life_of_a_task(case):
+    events = case.events()
+    identifier = case.node.new_id()
+    case.run("sh", "-c", "exit 17", identifier=identifier, check=False)
+    events.wait("/tasks/delete", identifier)
+    events.wait("/containers/delete", identifier)
+    mine = [(topic, body(line)) for topic, line in events.seen if topic.startswith("/tasks/") and identifier in line]
+    equal([topic for topic, _ in mine], ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"])
+    values = dict(mine)
+    equal({v["container_id"] for v in values.values()}, {identifier})
+    pids = {values[t]["pid"] for t in ("/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete")}
+    assert len(pids) == 1 and pids.pop() > 0, mine
+    equal((values["/tasks/exit"]["id"], values["/tasks/exit"]["exit_status"]), (identifier, 17))
+    equal(values["/tasks/delete"]["exit_status"], 17)
+
+
+def test_life_of_an_exec(case):
+    container = case.container()
+    events = case.events()
+    container.exec("sh", "-c", "exit 9", check=False)
+    line = events.wait("/tasks/exit", "e1")
+    equal((body(line)["container_id"], body(line)["id"], body(line)["exit_status"]), (container.id, "e1", 9))
+    topics = [topic for topic, line in events.seen if container.id in line]
+    equal(topics[:3], ["/tasks/exec-added", "/tasks/exec-started", "/tasks/exit"])
+
+
+def test_pause_and_resume(case):
+    container = case.container()
+    events = case.events()
+    container.task("pause", container.id)
+    events.wait("/tasks/paused", container.id)
+    container.task("resume", container.id)
+    events.wait("/tasks/resumed", container.id)

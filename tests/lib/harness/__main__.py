@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python3 -m harness [--suite NAME]… [--runtime runc|coco]… [-k TEXT] [--list]: only the integration part of
+tests/run, for a tree that is built already. COCO_TEST_BUILD names the build directory."""
+import argparse
+import sys
+
+from . import runner
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="harness", description=__doc__)
+    parser.add_argument("--suite", action="append")
+    parser.add_argument("--runtime", action="append")
+    parser.add_argument("-k", dest="pattern", default="")
+    parser.add_argument("--list", action="store_true")
+    args = parser.parse_args()
+    tests = runner.find(args.suite or ["integration"], args.pattern, args.runtime or ("runc", "coco"))
+    if args.list:
+        print("\n".join(map(str, tests)))
+        return 0
+    outcomes = []
+
+    def report(name, outcome, seconds, detail):
+        outcomes.append(outcome)
+        print(f"{outcome:8}{seconds:7.1f} s  {name}", flush=True)
+        if outcome != "passed" and detail:
+            print("    " + detail.replace("\n", "\n    "), flush=True)
+
+    runner.run_all(tests, report)
+    print(f"{outcomes.count('passed')} passed, {len(outcomes) - outcomes.count('passed')} failed")
+    return 0 if outcomes.count("passed") == len(outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find the test functions, run each for each runtime it is for, and report one line per test.
+
+A test file is tests/integration/NAME.py: functions test_*(case), a docstring, and optionally
+  SUITE = "endurance"          the suite it belongs to (default "integration")
+  RUNTIMES = ("coco",)         default ("runc", "coco"): the reference first, then ours;
+                               a function may have its own: test_x.runtimes = ("coco",)
+  NEEDS_GUEST = False          none of its tests starts a VM with the guest image
+  SECONDS = 600                watchdog for each of its tests (default 240)
+A test that leaves a process, mount, socket or file behind fails, and the next test gets a new containerd."""
+import importlib.util
+import signal
+import sys
+import time
+import traceback
+
+from . import case as case_module
+from . import containerd, leaks, paths, patience, processes
+
+FOLDER = paths.TESTS / "integration"
+
+
+class Watchdog(BaseException):
+    """Not an Exception, so that no test swallows it."""
+
+
+class Test:
+    def __init__(self, module, function, runtime):
+        self.function, self.runtime = function, runtime
+        self.suite = getattr(module, "SUITE", "integration")
+        self.seconds = patience.stretch(getattr(module, "SECONDS", 240))
+        self.needs_node = getattr(module, "NEEDS_NODE", True)
+        self.needs_guest = getattr(module, "NEEDS_GUEST", True)
+        self.name = f"{module.__name__}.{function.__name__.removeprefix('test_')}"
+
+    def __str__(self):
+        return f"{self.suite}: {self.name} [{self.runtime}]"
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem.replace("-", "_"), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def find(suites, pattern="", runtimes=("runc", "coco")):
+    tests = []
+    for path in sorted(FOLDER.glob("*.py")):
+        module = load(path)
+        functions = [f for name, f in vars(module).items() if name.startswith("test_") and callable(f)]
+        for function in functions:
+            for runtime in getattr(function, "runtimes", getattr(module, "RUNTIMES", ("runc", "coco"))):
+                test = Test(module, function, runtime)
+                if test.suite in suites and runtime in runtimes and pattern in str(test):
+                    tests.append(test)
+    return sorted(tests, key=lambda t: (t.suite, t.runtime != "runc"))
+
+
+def short_reason(detail):
+    """The line of a failure that says what was wrong."""
+    lines = [line for line in detail.splitlines() if "Error" in line or "Timeout" in line] or detail.splitlines()[:1]
+    return lines[0].strip()[:300] if lines else "no reason given"
+
+
+class Runner:
+    def __init__(self, report):
+        self.report = report  # report(name, outcome, seconds, detail)
+        self.nodes = {}
+
+    def node(self, runtime):
+        if runtime not in self.nodes:
+            self.nodes[runtime] = containerd.Node(runtime)
+            try:
+                self.nodes[runtime].start()
+            except BaseException:
+                self.nodes.pop(runtime).close()
+                raise
+        return self.nodes[runtime]
+
+    def drop_node(self, runtime):
+        if runtime in self.nodes:
+            self.nodes.pop(runtime).close()
+
+    def run(self, test):
+        """A test that fails is tried once more on a fresh node, and both are told: machines are shared, and clients such
+        as ctr have races of their own. A defect fails twice."""
+        started = time.monotonic()
+        outcome, detail = self._try(test)
+        if outcome == "failed":
+            print(f"again   {time.monotonic() - started:7.1f} s  {test}\n    {short_reason(detail)}", flush=True)
+            outcome, second = self._try(test)
+            detail += "\nsecond try:\n" + second
+        self.report(str(test), outcome, time.monotonic() - started, detail)
+
+    def _try(self, test):
+        try:
+            return self._attempt(test)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # the node itself did not come up
+            return "failed", traceback.format_exc(limit=-3)
+
+    def _attempt(self, test):
+        node = self.node(test.runtime)
+        before = leaks.Snapshot(node)
+        context = case_module.Case(node)
+        outcome, detail = self._guarded(test, context)
+        try:
+            context.close()
+        except Exception:
+            outcome, detail = "failed", detail + "\ncleanup: " + traceback.format_exc(limit=-2)
+        left = before.leaks()
+        if left:
+            outcome, detail = "failed", detail + "\nleft behind:\n  " + "\n  ".join(left[:20])
+        if outcome == "failed":
+            self.drop_node(test.runtime)
+        return outcome, detail
+
+    def _guarded(self, test, context):
+        """The test under its watchdog."""
+        def on_alarm(_number, _frame):
+            raise Watchdog(f"not finished within {test.seconds} s")
+        signal.signal(signal.SIGALRM, on_alarm)
+        signal.alarm(test.seconds)
+        try:
+            test.function(context)
+            return "passed", ""
+        except case_module.Skip as skip:
+            return "skipped", str(skip)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            signal.alarm(0)
+            detail = traceback.format_exc(limit=-4)
+            if not isinstance(error, containerd.Timeout):
+                detail += "\n" + context.node.diagnostics()
+            return "failed", detail
+        finally:
+            signal.alarm(0)
+
+    def close(self):
+        for runtime in list(self.nodes):
+            self.drop_node(runtime)
+
+
+def run_all(tests, report):
+    processes.adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    runner = Runner(report)
+    try:
+        for test in tests:
+            runner.run(test)
+    finally:
+        runner.close()
+        processes.reap_orphans()

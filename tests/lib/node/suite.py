@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suites of tests/run that run in a node VM: what the harness says in there, told as tests out here."""
+import concurrent.futures
+import re
+import time
+
+from harness import runner
+
+from . import project, session
+from .base import NodeError
+
+# One node for each line of containerd: 1.7 and 2.x.
+DEFAULT_SUITES = ("trixie", "forky")
+# Which suites of the harness each of ours is, inside.
+INSIDE = {"node-short": ("node-short",), "node": ("node-short", "node", "integration")}
+RESULT = re.compile(r"(passed|failed|skipped)\s+([0-9.]+) s  (.*)")
+
+
+class Lines:
+    """The harness's report: a line for each test, the details of a failure indented below it."""
+
+    def __init__(self, report, prefix):
+        self.report, self.prefix = report, prefix
+        self.rest, self.failed, self.count = b"", None, 0
+
+    def feed(self, data):
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self.line(line.decode(errors="replace"))
+
+    def line(self, line):
+        if self.failed and line.startswith("    "):
+            self.failed[3] += line[4:] + "\n"
+            return
+        self.flush()
+        found = RESULT.match(line)
+        if found:
+            self.count += 1
+            self.failed = [f"{self.prefix}{found[3]}", found[1], float(found[2]), ""]
+            if found[1] == "passed":
+                self.flush()
+        elif line.startswith("again"):
+            print(f"{self.prefix}{line}", flush=True)
+
+    def flush(self):
+        """A failure is told when its details have come."""
+        failed, self.failed = self.failed, None
+        if failed:
+            self.report(*failed)
+
+
+def prepare(suites, cache, build, guest_image, report, say):
+    """{suite: (base, project)}; the bases are made at the same time, for much of it is waiting for the mirror."""
+    found, started = {}, time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(len(suites)) as pool:
+        waiting = {suite: pool.submit(project.make, suite, cache, build, guest_image, False, say) for suite in suites}
+        for suite, future in waiting.items():
+            try:
+                found[suite] = future.result()
+            except (NodeError, OSError) as error:
+                report(f"node {suite}: prepare", "failed", time.monotonic() - started, str(error))
+    return found
+
+
+def run(suite, distros, build, guest_image, report, pattern="", runtimes=("coco",)):
+    if not runner.find(INSIDE[suite], pattern, runtimes):
+        return
+
+    def say(text):
+        print(f"ready            {text}", flush=True)
+
+    inside = [word for name in INSIDE[suite] for word in ("--suite", name)]
+    command = ["python3", "-m", "harness", *inside, *(w for r in runtimes for w in ("--runtime", r)), "-k", pattern]
+    for distro, (base, disk) in prepare(distros, build / "node", build, guest_image, report, say).items():
+        lines, errors, started = Lines(report, f"{suite} on {distro}: "), bytearray(), time.monotonic()
+        try:
+            code = session.run(base, disk, command, stdout=lines.feed, stderr=errors.extend, say=say, quiet_seconds=1800)
+            lines.flush()
+            if lines.count == 0 or code not in (0, 1):
+                raise NodeError(f"the harness ended with {code} after {lines.count} tests: {errors.decode(errors='replace')}")
+        except NodeError as error:
+            lines.flush()
+            report(f"{suite} on {distro}", "failed", time.monotonic() - started, str(error))

@@ -1,0 +1,157 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The python half of tests/run (see its --help): build, guest image, suites, one line per test, one summary."""
+import argparse
+import atexit
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+MESON_SUITES = ("unit", "fuzz-corpus")
+NODE_SUITES = ("node-short", "node")
+SUITES = ("style", "unit", "fuzz-corpus", "measure", "integration", "image", "tee", "quickstart", "endurance", "node-short")
+EXTRA_SUITES = ("node", "soak")  # only when asked for: long
+
+
+class Report:
+    """One line per test as it ends, failures with their reasons, and the sum."""
+
+    def __init__(self):
+        self.passed, self.failed, self.names = 0, 0, []
+        self.started = time.monotonic()
+
+    def line(self, name, outcome, seconds, detail="", count=1):
+        print(f"{outcome:8}{seconds:7.1f} s  {name}", flush=True)
+        if outcome == "passed":
+            self.passed += count
+        else:
+            self.failed += count
+            self.names.append(name)
+            if detail:
+                print("    " + detail.strip()[-6000:].replace("\n", "\n    "), flush=True)
+
+    def finish(self):
+        """The last line is for machines: nothing may follow it."""
+        print(f"\n{self.passed + self.failed} tests in {time.monotonic() - self.started:.0f} s", flush=True)
+        for name in self.names:
+            print(f"  failed: {name}")
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+        return 1 if self.failed or not self.passed else 0
+
+
+def step(report, name, command):
+    """A preparation: silent when it works, everything it said when it does not."""
+    started = time.monotonic()
+    result = subprocess.run([str(c) for c in command], cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    took = time.monotonic() - started
+    if result.returncode != 0:
+        report.line(f"prepare: {name}", "failed", took, result.stdout)
+        sys.exit(report.finish())
+    print(f"ready   {took:7.1f} s  {name}", flush=True)
+
+
+def is_older(target, *sources):
+    return not target.exists() or any(target.stat().st_mtime < source.stat().st_mtime for source in sources)
+
+
+def prepare(report, build, with_guest):
+    if not (build / "build.ninja").exists():
+        step(report, "meson setup", ["meson", "setup", "-Dtests=enabled", build, TOP])
+    elif "tests/container/pattern" not in (build / "build.ninja").read_text(encoding="utf-8"):
+        # packaging/quickstart made the build directory while there was no Criterion.
+        step(report, "meson configure", ["meson", "setup", "--reconfigure", "-Dtests=enabled", build, TOP])
+    step(report, "meson compile", ["meson", "compile", "-C", build])
+    agent, builder, image = build / "guest" / "coco-agent", TOP / "guest" / "image" / "build", build / "guest-image"
+    if with_guest and is_older(image / "manifest.json", agent, builder):
+        step(report, "guest image", [builder, "--out", image, "--agent", agent])
+
+
+def guest_place(build):
+    """Where the tests take the guest image from. QEMU runs as a user of its own, who may have no way into this
+    checkout (below /root, say): then it is a copy that everybody may read, for as long as the tests run."""
+    if all(folder.stat().st_mode & 0o001 for folder in build.parents):
+        return build / "guest-image"
+    place = pathlib.Path(tempfile.mkdtemp(prefix="ct-guest-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    place.chmod(0o711)
+    return place
+
+
+def publish_guest(image, place):
+    for name in () if place == image else ("vmlinuz", "initrd.img", "manifest.json"):
+        shutil.copyfile(image / name, place / name)
+        (place / name).chmod(0o644)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="tests/run", add_help=False)
+    parser.add_argument("--suite", action="append", choices=SUITES + EXTRA_SUITES)
+    parser.add_argument("--runtime", action="append", choices=("runc", "coco"))
+    parser.add_argument("--node", action="append", choices=("trixie", "forky", "bookworm"))
+    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("-k", dest="pattern", default="")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--no-install", action="store_true")
+    return parser.parse_args()
+
+
+def print_list(suites, pattern, integration):
+    from harness import style
+    if "style" in suites:
+        print("\n".join(f"style: {check.name}" for check in style.CHECKS if pattern in check.name))
+    for suite in MESON_SUITES:
+        if suite in suites:
+            print(f"{suite}: meson test --suite {suite}")
+    if "measure" in suites:
+        print("measure: cococtl measure against its vectors")
+    print("\n".join(map(str, integration)))
+    for suite in NODE_SUITES:
+        if suite in suites:
+            print(f"{suite}: tests/node/run DISTRO -- python3 -m harness --suite ...")
+
+
+def main():
+    args = parse_arguments()
+    os.chdir(TOP)
+    build = args.build.resolve()
+    os.environ["COCO_TEST_BUILD"] = str(build)  # before harness.paths reads it
+    place = guest_place(build)
+    os.environ["COCO_TEST_GUEST"] = str(place)
+    from harness import meson_tests, runner, style, vectors
+    from node import suite as node_suite
+    suites = args.suite or SUITES
+    integration = runner.find([s for s in suites if s not in NODE_SUITES], args.pattern, args.runtime or ("runc", "coco"))
+    outside = runner.find(["node-outside"] if "node-short" in suites else [], args.pattern, args.runtime or ("coco",))
+    if args.list:
+        print_list(suites, args.pattern, integration + outside)
+        return 0
+    report = Report()
+    nodes = [suite for suite in NODE_SUITES if suite in suites]
+    with_guest = bool(nodes) or any(test.needs_guest for test in integration)
+    prepare(report, build, with_guest=with_guest)
+    if with_guest:
+        publish_guest(build / "guest-image", place)
+    if "style" in suites:
+        style.run(build, args.pattern, report.line)
+    for suite in MESON_SUITES:
+        if suite in suites:
+            meson_tests.run(build, suite, args.pattern, report.line)
+    if "measure" in suites:
+        vectors.run(args.pattern, report.line)
+    runner.run_all(integration, report.line)
+    for suite in nodes:
+        node_suite.run(suite, args.node or node_suite.DEFAULT_SUITES, build, build / "guest-image", report.line, args.pattern,
+                       args.runtime or ("coco",))
+    if "node-short" in nodes:
+        runner.run_all(outside, report.line)
+    return report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

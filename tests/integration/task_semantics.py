@@ -130,7 +130,7 @@ RUNNING_ROWS = [
     Row("Update", more=resources(kind="of.another.Kind")),
     Row("Update", more=resources("garbage"), code=2, text={"invalid character"},
         other={"coco": (3, "update: not JSON: unexpected character at byte 0")}),
-    Row("Checkpoint", more={2: "/nonexistent/x"}, code=2, text={"CRIU"}, other=CHECKPOINT),
+    Row("Checkpoint", more={2: "/proc/nonexistent/x"}, code=2, text={"CRIU"}, other=CHECKPOINT),
     Row("State", "nobody", code=5, text=NO_EXEC),
 ]
 

@@ -221,7 +221,7 @@ def test_libvirt_must_know_the_tee(case):
 def test_an_unsupported_host_is_one_error(case):
     """On this machine, whatever it lacks: one line, and nothing is left."""
     path = case.directory / "snp.conf"
-    path.write_text("[vm]\ntee = snp\n[guest]\nkernel = /nonexistent\n")
+    path.write_text("[vm]\ntee = snp\n[guest]\nkernel = /proc/nonexistent\n")
     run_dir = case.directory / "run"
     status, output, _ = launcher("launch", "--config", path, "--run-dir", run_dir)
     results = [line for line in output.splitlines() if '"result"' in line]
@@ -230,4 +230,4 @@ def test_an_unsupported_host_is_one_error(case):
         assert '"code":"no-tee"' in results[0], results[0]
         assert not run_dir.exists()
     else:  # a machine with SEV-SNP gets as far as the missing kernel
-        assert "/nonexistent" in results[0], results[0]
+        assert "/proc/nonexistent" in results[0], results[0]

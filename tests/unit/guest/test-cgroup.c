@@ -57,12 +57,12 @@ Test(cgroup, reads_io_of_each_device)
 
 Test(cgroup, a_missing_directory_is_all_zero)
 {
-    g_autoptr(Grpc__CgroupStats) stats = coco_cgroup_stats("/nonexistent");
+    g_autoptr(Grpc__CgroupStats) stats = coco_cgroup_stats("/proc/nonexistent");
 
     cr_assert_eq(stats->memory_stats->n_stats, 0);
     cr_assert_eq(stats->cpu_stats->cpu_usage->total_usage, 0);
-    cr_assert_eq(coco_cgroup_oom_kills("/nonexistent"), 0);
-    cr_assert(coco_cgroup_remove("/nonexistent"));
+    cr_assert_eq(coco_cgroup_oom_kills("/proc/nonexistent"), 0);
+    cr_assert(coco_cgroup_remove("/proc/nonexistent"));
 }
 
 Test(cgroup, events_are_read)

@@ -110,12 +110,12 @@ Test(crun, failure_gives_the_log, .timeout = 20)
 Test(crun, a_missing_runtime_is_an_error)
 {
     g_autoptr(CocoReaper) reaper = coco_reaper_new(NULL);
-    g_autoptr(CocoLayout) layout = coco_layout_new("/nonexistent");
-    g_autoptr(CocoCrun) crun = coco_crun_new(reaper, layout, "/nonexistent/crun");
+    g_autoptr(CocoLayout) layout = coco_layout_new("/proc/nonexistent");
+    g_autoptr(CocoCrun) crun = coco_crun_new(reaper, layout, "/proc/nonexistent/crun");
     const char *const args[] = { "verb", NULL };
     g_autoptr(GError) error = NULL;
 
     cr_assert_not(coco_crun_run(crun, args, NULL, NULL, on_done, NULL, &error));
-    cr_assert_str_eq(error->message, "start /nonexistent/crun: No such file or directory");
+    cr_assert_str_eq(error->message, "start /proc/nonexistent/crun: No such file or directory");
     cr_assert_not(coco_crun_release(crun, "id"));
 }

@@ -78,7 +78,7 @@ Test(storage, local_is_a_directory_with_its_mode)
 
 Test(storage, too_many_are_refused)
 {
-    g_autoptr(CocoStorages) storages = coco_storages_new("/nonexistent");
+    g_autoptr(CocoStorages) storages = coco_storages_new("/proc/nonexistent");
     g_autoptr(GError) error = NULL;
     Grpc__Storage storage;
     Grpc__Storage *list[COCO_STORAGES_MAX + 1];

@@ -212,7 +212,7 @@ Test(log_fifo, survives_restart_of_reader)
 
 Test(log_fifo, no_fifo_is_no_failure)
 {
-    g_autoptr(CocoLogFifo) fifo = coco_log_fifo_new("/nonexistent/log", false);
+    g_autoptr(CocoLogFifo) fifo = coco_log_fifo_new("/proc/nonexistent/log", false);
 
     errno = EINTR;
     say(fifo, G_LOG_LEVEL_INFO, "x");

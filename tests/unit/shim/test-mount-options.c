@@ -38,8 +38,8 @@ Test(mount_options, too_much_data_is_an_error_not_a_cut)
     CocoMountOptions options = { .data = data };
     g_autoptr(GError) error = NULL;
 
-    cr_assert(not(coco_mount("tmpfs", "tmpfs", "/nonexistent", &options, &error)));
-    cr_expect(g_strrstr(error->message, "/nonexistent") != NULL);
+    cr_assert(not(coco_mount("tmpfs", "tmpfs", "/proc/nonexistent", &options, &error)));
+    cr_expect(g_strrstr(error->message, "/proc/nonexistent") != NULL);
 }
 
 Test(mount_options, failure_names_source_target_and_cause)

@@ -67,7 +67,7 @@ Test(boot_files, a_shared_file_that_is_written_or_replaced_is_found)
     g_autoptr(GError) error = NULL;
     g_autoptr(CocoBootFiles) files = coco_boot_files_new(config, NULL);
 
-    cr_assert(coco_boot_files_open(files, "/nonexistent", NULL));
+    cr_assert(coco_boot_files_open(files, "/proc/nonexistent", NULL));
     /* By rename, with the same size and content. */
     g_free(scratch_dir_write(dir, "i", "initrd", 6));
     cr_assert_not(coco_boot_files_check(files, &error));
@@ -115,13 +115,13 @@ Test(boot_files, what_cannot_be_read_names_its_key)
     g_autoptr(CocoBootFiles) files = coco_boot_files_new(config, NULL);
 
     g_free(scratch_dir_write(dir, "k", "", 0));
-    cr_assert_not(coco_boot_files_open(files, "/nonexistent", &empty_error));
+    cr_assert_not(coco_boot_files_open(files, "/proc/nonexistent", &empty_error));
     cr_assert_str_eq(empty_error->message, empty);
     cr_assert_eq(unlink(kernel), 0);
-    cr_assert_not(coco_boot_files_open(files, "/nonexistent", &absent_error));
+    cr_assert_not(coco_boot_files_open(files, "/proc/nonexistent", &absent_error));
     cr_assert_str_eq(absent_error->message, absent);
     cr_assert_eq(mkfifo(kernel, 0600), 0);
-    cr_assert_not(coco_boot_files_open(files, "/nonexistent", &fifo_error));
+    cr_assert_not(coco_boot_files_open(files, "/proc/nonexistent", &fifo_error));
 }
 
 static CocoBootFiles *

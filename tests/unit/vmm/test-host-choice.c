@@ -41,7 +41,7 @@ Test(host_choice, a_device_without_its_module_does_not_count)
     g_autofree char *kvm = scratch_dir_write(dir, "kvm", "", 0);
     g_autofree char *pvm = scratch_dir_write(dir, "module/kvm_pvm/x", "", 0);
     g_autofree char *modules = g_build_filename(dir, "module", NULL);
-    CocoHostPaths paths = { kvm, "/nonexistent", modules };
+    CocoHostPaths paths = { kvm, "/proc/nonexistent", modules };
     g_auto(CocoHostChoice) choice = { 0 };
     g_autoptr(GError) error = NULL;
 
@@ -49,7 +49,7 @@ Test(host_choice, a_device_without_its_module_does_not_count)
     cr_assert_eq(choice.accel, COCO_ACCEL_TCG);
     cr_assert_eq(choice.transport, COCO_TRANSPORT_CHANNEL);
     cr_assert_not_null(strstr(choice.accel_reason, "neither kvm_intel nor kvm_amd is loaded"));
-    cr_assert_str_eq(choice.transport_reason, "/nonexistent: No such file or directory");
+    cr_assert_str_eq(choice.transport_reason, "/proc/nonexistent: No such file or directory");
     cr_assert_not(choose("[vm]\ntee=none\naccel=kvm\n", &paths, &choice, &error));
     cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
     cr_assert(g_str_has_prefix(error->message, "accel = kvm is not possible on this host: "));
@@ -60,7 +60,7 @@ Test(host_choice, what_is_asked_for_is_what_runs)
     g_autoptr(ScratchDir) dir = scratch_dir_new();
     g_autofree char *node = scratch_dir_write(dir, "node", "", 0);
     CocoHostPaths paths = { node, node, dir };
-    CocoHostPaths nothing = { "/nonexistent", "/nonexistent", "/nonexistent" };
+    CocoHostPaths nothing = { "/proc/nonexistent", "/proc/nonexistent", "/proc/nonexistent" };
     g_auto(CocoHostChoice) choice = { 0 };
     g_autoptr(GError) error = NULL;
 
@@ -70,7 +70,7 @@ Test(host_choice, what_is_asked_for_is_what_runs)
     cr_assert_not(
         choose("[vm]\ntee=none\naccel=tcg\ntransport=vsock\n", &nothing, &choice, &error));
     cr_assert_str_eq(error->message, "transport = vsock is not possible on this host: "
-                                     "/nonexistent: No such file or directory");
+                                     "/proc/nonexistent: No such file or directory");
 }
 
 Test(vmm_error, every_code_has_a_name_and_back)

@@ -27,7 +27,7 @@ make_plan(CocoLaunchPlan *plan, const char *dir, const char *tee, const char *mo
     plan->config = coco_vm_config_parse("t.conf", text, strlen(text), NULL, &error);
     cr_assert_not_null(plan->config, "%s", error != NULL ? error->message : "");
     plan->boot = coco_boot_files_new(plan->config, NULL);
-    cr_assert(coco_boot_files_open(plan->boot, "/nonexistent", NULL));
+    cr_assert(coco_boot_files_open(plan->boot, "/proc/nonexistent", NULL));
 }
 
 static json_object *

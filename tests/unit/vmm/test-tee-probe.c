@@ -129,7 +129,7 @@ Test(tee_probe, secure_execution)
 
 Test(tee_probe, no_release_can_launch_a_realm)
 {
-    g_auto(CocoTeeHost) host = make_host("/nonexistent", "aarch64", "");
+    g_auto(CocoTeeHost) host = make_host("/proc/nonexistent", "aarch64", "");
     g_autofree char *message = probe(&coco_tee_cca, &host);
 
     cr_assert_str_eq(message, "tee = cca cannot run on this host: "
@@ -139,7 +139,7 @@ Test(tee_probe, no_release_can_launch_a_realm)
 
 Test(tee_probe, the_architecture_comes_before_its_details)
 {
-    g_auto(CocoTeeHost) host = make_host("/nonexistent", "aarch64", "");
+    g_auto(CocoTeeHost) host = make_host("/proc/nonexistent", "aarch64", "");
     g_autofree char *message = probe(&coco_tee_snp, &host);
 
     cr_assert_str_eq(message, "tee = snp cannot run on this host: architecture: x86_64 is needed, "
@@ -224,9 +224,9 @@ Test(tee_probe, this_host_can_be_read)
 {
     g_auto(CocoTeeHost) host = { 0 };
 
-    coco_tee_host_read("/nonexistent/qemu", &host);
+    coco_tee_host_read("/proc/nonexistent/qemu", &host);
     cr_assert_not_null(host.arch);
     cr_assert_gt(host.kernel, COCO_VERSION_OF(3, 0, 0));
     cr_assert_eq(host.qemu, 0);
-    cr_assert_not_null(strstr(host.qemu_problem, "/nonexistent/qemu"));
+    cr_assert_not_null(strstr(host.qemu_problem, "/proc/nonexistent/qemu"));
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test left behind. Taken before a test and compared after it: processes (all descendants of the harness, which
 adopts orphans, and all that name the node's directories), mounts, files in the run directory and in containerd's state,
-and the shim sockets below /run/containerd/s."""
+the shim sockets below /run/containerd/s, and names in /, where a wrong path of a test or of ours would show."""
 import os
 import pathlib
 import time
@@ -41,7 +41,8 @@ class Snapshot:
     def _files(self):
         state = {path for path in listing(self.node.state)
                  if str(pathlib.Path(path).relative_to(self.node.state)) not in STATE_KEPT}
-        return listing(self.node.run_dir) | state | listing(SHIM_SOCKETS) | listing(self.node.base / "tmp")
+        top = {f"/{name}" for name in os.listdir("/")}
+        return listing(self.node.run_dir) | state | listing(SHIM_SOCKETS) | listing(self.node.base / "tmp") | top
 
     def _new(self):
         """What is there now and was not then, in words."""

@@ -19,6 +19,7 @@ from . import paths, patience, processes, vmconfig
 
 NAMESPACE = "default"
 IMAGE = "coco.local/busybox:1"
+SHIM_SOCKETS = pathlib.Path("/run/containerd/s")
 RUNTIMES = {"runc": "io.containerd.runc.v2", "coco": "io.containerd.coco.v2"}
 
 CONFIG = """version = 2
@@ -244,6 +245,13 @@ class Node:
 
     def bundle(self, identifier):
         return self.state / "io.containerd.runtime.v2.task" / NAMESPACE / identifier
+
+    def shim_sockets(self):
+        """Sockets of runc's shims that are there, of this node's containers only: the folder is the whole machine's, the name
+        the sha256 of ADDRESS/NAMESPACE/ID."""
+        names = (f"{self.socket}/{NAMESPACE}/{self.id_prefix}-{number}" for number in range(1, self.counter + 1))
+        paths = (SHIM_SOCKETS / hashlib.sha256(name.encode()).hexdigest() for name in names)
+        return {str(path) for path in paths if path.is_socket()}
 
     def pod_dir(self, identifier):
         """The shim's directory of this pod: the first 20 hex digits of the sha256 of ADDRESS, NAMESPACE and ID, a line each."""

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test left behind. Taken before a test and compared after it: processes (all descendants of the harness, which
 adopts orphans, and all that name the node's directories), mounts, files in the run directory and in containerd's state,
-the shim sockets below /run/containerd/s, and names in /, where a wrong path of a test or of ours would show."""
+its shim sockets below /run/containerd/s, and names in /, where a wrong path of a test or of ours would show."""
 import os
 import pathlib
 import time
 
 from . import events, patience, processes
 
-SHIM_SOCKETS = pathlib.Path("/run/containerd/s")
 # What the shims may keep between containers: nothing. What containerd keeps in its state directory: these.
 STATE_KEPT = {"io.containerd.runtime.v2.task", "io.containerd.runtime.v2.task/default", "io.containerd.runtime.v1.linux",
               "io.containerd.grpc.v1.introspection", "io.containerd.sandbox.controller.v1.shim"}
@@ -42,7 +41,7 @@ class Snapshot:
         state = {path for path in listing(self.node.state)
                  if str(pathlib.Path(path).relative_to(self.node.state)) not in STATE_KEPT}
         top = {f"/{name}" for name in os.listdir("/")}
-        return listing(self.node.run_dir) | state | listing(SHIM_SOCKETS) | listing(self.node.base / "tmp") | top
+        return listing(self.node.run_dir) | state | self.node.shim_sockets() | listing(self.node.base / "tmp") | top
 
     def _new(self):
         """What is there now and was not then, in words."""

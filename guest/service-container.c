@@ -3,6 +3,7 @@
  * Handlers for containers and their processes, except their streams.
  */
 #include "guest-protocol/agent-pb.h"
+#include "guest/network.h"
 #include "guest/paths.h"
 #include "guest/service-private.h"
 #include "guest/spec.h"
@@ -153,11 +154,14 @@ coco_handle_stats_container(CocoTtrpcCall *call, void *user_data)
 
     if (container != NULL)
         stats = coco_container_stats(container, &error);
-    response.cgroup_stats = stats;
-    if (stats == NULL)
+    if (stats == NULL) {
         coco_ttrpc_call_fail_error(call, error);
-    else
-        coco_ttrpc_call_reply(call, &response.base);
+        return;
+    }
+    response.cgroup_stats = stats;
+    response.network_stats = coco_network_stats(COCO_NETWORK_FILE, &response.n_network_stats);
+    coco_ttrpc_call_reply(call, &response.base);
+    coco_network_stats_free(response.network_stats, response.n_network_stats);
 }
 
 static void

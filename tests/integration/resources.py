@@ -3,8 +3,8 @@
 out of memory is told."""
 import json
 
-from harness import ociconfig, wire
-from harness.case import equal
+from harness import events, ociconfig, wire
+from harness.case import contains, equal
 from harness.shim import Shim
 
 KIND = "types.containerd.io/opencontainers/runtime-spec/1/"
@@ -17,13 +17,15 @@ FILES = {"memory": ("memory.max", "memory/memory.limit_in_bytes"), "pids": ("pid
 class Task:
     """A running task that can see its cgroup, driven without containerd."""
 
-    def __init__(self, case, *command, resources=None):
+    def __init__(self, case, *command, resources=None, capabilities=()):
         root = ociconfig.root_file_system(case.directory)
         spec = ociconfig.base(root, *(command or ("sleep", "1000")))
         spec["mounts"].append({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
                                "options": ["ro", "nosuid", "noexec", "nodev", "relatime"]})
         spec["linux"]["resources"] |= resources or {}
         spec["linux"]["cgroupsPath"] = f"/{case.node.base.name}"
+        for names in spec["process"]["capabilities"].values():
+            names += capabilities
         self.root, self.shim, self.number = root, Shim(case, spec=spec), 0
         self.shim.start()
         reply = self.shim.create()
@@ -134,3 +136,48 @@ def test_out_of_memory(case):
     line = watch.wait("/tasks/oom", container.id, 60)
     assert json.loads(line[line.index("{"):])["container_id"] == container.id, line
     equal(container.status(), "RUNNING")  # the shell lives on
+
+
+def test_first_process_runs_out_of_memory(case):
+    """The end that a kubelet calls OOMKilled: exit status 137, /tasks/oom and the count of kills in the statistics."""
+    watch = case.events()
+    container = case.container("tail", "/dev/zero", flags=("--memory-limit", str(32 * MEBI)))
+    contains(watch.wait("/tasks/exit", container.id, 60).replace(" ", ""), '"exit_status":137')
+    watch.wait("/tasks/oom", container.id, 60)
+    if case.runtime == "coco":  # with runc's shim two threads tell, in any order
+        topics = [topic for topic, line in watch.seen if container.id in line]
+        assert topics.index("/tasks/oom") < topics.index("/tasks/exit"), topics
+    metrics = container.metrics()
+    counts = metrics.get("memory_events") or metrics["memory_oom_control"]
+    assert counts.get("oom_kill", 0) >= 1, metrics
+
+
+def test_network_without_interfaces(case):
+    """A container without a network of its own has no traffic to tell of: the loopback is not counted."""
+    container = case.container()
+    assert not container.metrics().get("network"), container.metrics()
+
+
+NETWORK = {"v1": 7, "v2": 9}
+COLUMNS = (0, 1, 2, 3, 8, 9, 10, 11)  # of /proc/net/dev: bytes, packets, errors, dropped; received, sent
+
+
+def test_network(case):
+    """The numbers of each interface of the pod are those that its kernel shows. The only interface that the guest has, its
+    loopback, becomes one like others when it has another name."""
+    script = ("ip link set lo down && ip link set lo name wan0 && ip link set wan0 up && "
+              "ping -c 3 -s 1000 127.0.0.1 > /tmp/ping && cat /proc/net/dev > /tmp/dev; sleep 1000")
+    task = Task(case, "sh", "-c", script, capabilities=["CAP_NET_ADMIN", "CAP_NET_RAW"])
+    assert events.wait_for_text(task.root / "tmp" / "dev", "wan0:", 60), (task.root / "tmp" / "ping").read_text()
+    line = next(line for line in (task.root / "tmp" / "dev").read_text().splitlines() if "wan0:" in line)
+    columns = [int(word) for word in line.split(":")[1].split()]
+    version, metrics = task.stats()
+    (entry,) = metrics[NETWORK[version]]
+    entry = wire.fields(entry)
+    equal(entry[1], [b"wan0"])
+    equal([entry.get(number, [0])[0] for number in range(2, 10)], [columns[column] for column in COLUMNS])
+    assert columns[0] > 3000, line
+    task.end()
+
+
+test_network.runtimes = ("coco",)  # runc's shim tells nothing of the network

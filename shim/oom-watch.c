@@ -9,6 +9,8 @@
 
 struct _CocoOomWatch {
     CocoPod *pod;
+    int64_t burst_start_us;
+    unsigned int n_in_burst;
     unsigned int pause_source;
 };
 
@@ -38,6 +40,22 @@ publish(CocoPod *pod, const char *id)
 }
 
 static void
+ask_again(CocoOomWatch *watch)
+{
+    int64_t now_us = g_get_monotonic_time();
+    int64_t left_ms = COCO_OOM_WATCH_PAUSE_MS - (now_us - watch->burst_start_us) / 1000;
+
+    if (left_ms <= 0) {
+        watch->burst_start_us = now_us;
+        watch->n_in_burst = 0;
+    }
+    if (++watch->n_in_burst <= COCO_OOM_WATCH_BURST)
+        ask(watch);
+    else
+        watch->pause_source = g_timeout_add((unsigned int) left_ms, on_pause_over, watch);
+}
+
+static void
 on_event(GObject *source, GAsyncResult *result, void *user_data)
 {
     g_autoptr(GError) error = NULL;
@@ -49,7 +67,7 @@ on_event(GObject *source, GAsyncResult *result, void *user_data)
         return;
     }
     publish(watch->pod, ((const Grpc__OOMEvent *) reply)->container_id);
-    watch->pause_source = g_timeout_add(COCO_OOM_WATCH_PAUSE_MS, on_pause_over, watch);
+    ask_again(watch);
 }
 
 static void

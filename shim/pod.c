@@ -21,6 +21,7 @@ struct _CocoPod {
     char *id;
     char *ns;
     const CocoPodDir *dir;
+    CocoSignals *signals;
     GMainLoop *loop;
     CocoPodVm *vm;
     bool vm_started;
@@ -83,6 +84,7 @@ coco_pod_new(const CocoPodConfig *config)
     pod->id = g_strdup(config->id);
     pod->ns = g_strdup(config->ns);
     pod->dir = config->dir;
+    pod->signals = config->signals;
     pod->loop = g_main_loop_ref(config->loop);
     pod->vm = coco_pod_vm_new(config->dir, config->signals, config->id, config->config_path);
     coco_pod_vm_set_gone_func(pod->vm, on_vm_gone, pod);
@@ -135,6 +137,12 @@ CocoPodVm *
 coco_pod_vm(const CocoPod *pod)
 {
     return pod->vm;
+}
+
+CocoSignals *
+coco_pod_signals(const CocoPod *pod)
+{
+    return pod->signals;
 }
 
 static void

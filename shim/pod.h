@@ -35,6 +35,7 @@ const char *coco_pod_namespace(const CocoPod *pod);
 const CocoPodDir *coco_pod_run_dir(const CocoPod *pod);
 const char *coco_pod_shared_dir(const CocoPod *pod);
 CocoPodVm *coco_pod_vm(const CocoPod *pod);
+CocoSignals *coco_pod_signals(const CocoPod *pod);
 
 /* Makes the shared directory and starts the VM; does nothing the second time. */
 bool coco_pod_start_vm(CocoPod *pod, GError **error);

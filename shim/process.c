@@ -28,30 +28,27 @@ struct _CocoProcess {
 };
 
 CocoProcess *
-coco_process_new(const CocoProcessConfig *config, GError **error)
+coco_process_new(const CocoProcessConfig *config)
 {
     CocoStdioConfig stdio_config = {
         .container_id = config->container_id,
         .exec_id = config->exec_id[0] != '\0' ? config->exec_id : config->container_id,
         .ns = config->ns,
+        .signals = config->signals,
         .in = config->in,
         .out = config->out,
         .err = config->err,
         .terminal = config->terminal,
     };
-    g_autoptr(CocoStdio) stdio = coco_stdio_new(&stdio_config, error);
-    CocoProcess *process;
+    CocoProcess *process = g_rc_box_new0(CocoProcess);
 
-    if (stdio == NULL)
-        return NULL;
-    process = g_rc_box_new0(CocoProcess);
     process->container_id = g_strdup(config->container_id);
     process->exec_id = g_strdup(config->exec_id);
     process->in = g_strdup(config->in);
     process->out = g_strdup(config->out);
     process->err = g_strdup(config->err);
     process->terminal = config->terminal;
-    process->stdio = g_steal_pointer(&stdio);
+    process->stdio = coco_stdio_new(&stdio_config);
     process->state = COCO_PROCESS_CREATED;
     process->waiters = g_ptr_array_new();
     return process;

@@ -22,8 +22,9 @@ typedef struct _CocoProcess CocoProcess;
 
 typedef struct {
     const char *container_id;
-    const char *exec_id; /* "" for the container's first process */
-    const char *ns;      /* containerd's */
+    const char *exec_id;  /* "" for the container's first process */
+    const char *ns;       /* containerd's */
+    CocoSignals *signals; /* outlives the process */
     const char *in;
     const char *out;
     const char *err;
@@ -35,8 +36,8 @@ typedef struct {
     uint32_t columns;
 } CocoWindowSize;
 
-/* Opens the stdio. NULL with error set (COCO_TTRPC_ERROR) when that fails. */
-CocoProcess *coco_process_new(const CocoProcessConfig *config, GError **error);
+/* Its stdio is to be opened before it starts. */
+CocoProcess *coco_process_new(const CocoProcessConfig *config);
 CocoProcess *coco_process_ref(CocoProcess *process);
 void coco_process_unref(CocoProcess *process);
 

@@ -64,6 +64,12 @@ typedef struct {
 struct _CocoStdio {
     char *container_id;
     char *exec_id;
+    char *ns;
+    char *in;
+    char *out;
+    char *err;
+    CocoSignals *signals;
+    CocoLogDriver *driver; /* that gets the output, NULL: there is none, or no more */
     CocoTtrpcClient *agent;
     GCancellable *cancellable;
     Output outputs[2];
@@ -88,52 +94,89 @@ clear(void *data)
         coco_fd_clear(&stdio->outputs[i].fd);
     coco_fd_clear(&stdio->input.fd);
     coco_fd_clear(&stdio->input.spare);
+    coco_log_driver_end(stdio->driver, NULL, NULL);
     g_free(stdio->input.fifo);
+    g_free(stdio->ns);
+    g_free(stdio->in);
+    g_free(stdio->out);
+    g_free(stdio->err);
     g_clear_object(&stdio->cancellable);
     g_free(stdio->container_id);
     g_free(stdio->exec_id);
 }
 
-/* A driver or a file that is named for standard output gets standard error too, as with runc. */
-static bool
-open_outputs(CocoStdio *stdio, const CocoStdioConfig *config, GError **error)
-{
-    int *out = &stdio->outputs[0].fd;
-    int *err = &stdio->outputs[1].fd;
-    bool is_file = g_str_has_prefix(config->out, "file://");
-
-    if (coco_log_driver_is_named(config->out)) {
-        if (!coco_log_driver_start(config->out, config->exec_id, config->ns, out, err, error))
-            return false;
-        if (config->terminal)
-            coco_fd_clear(err);
-        return true;
-    }
-    return coco_stdio_path_open_output(config->out, out, error) &&
-           (config->terminal ||
-            coco_stdio_path_open_output(is_file ? config->out : config->err, err, error));
-}
-
 CocoStdio *
-coco_stdio_new(const CocoStdioConfig *config, GError **error)
+coco_stdio_new(const CocoStdioConfig *config)
 {
-    g_autoptr(CocoStdio) stdio = g_rc_box_new0(CocoStdio);
+    CocoStdio *stdio = g_rc_box_new0(CocoStdio);
 
     stdio->container_id = g_strdup(config->container_id);
     stdio->exec_id = g_strdup(config->exec_id);
+    stdio->ns = g_strdup(config->ns);
+    stdio->in = g_strdup(config->in);
+    stdio->out = g_strdup(config->out);
+    stdio->err = g_strdup(config->err);
+    stdio->signals = config->signals;
     stdio->cancellable = g_cancellable_new();
     stdio->outputs[0] = (Output){ .stdio = stdio, .method = "ReadStdout", .fd = -1 };
     stdio->outputs[1] =
         (Output){ .stdio = stdio, .method = "ReadStderr", .fd = -1, .ended = config->terminal };
     stdio->input = (Input){ .fd = -1, .spare = -1 };
     stdio->terminal = config->terminal;
-    if (coco_stdio_path_is_fifo(config->in))
-        stdio->input.fifo = g_strdup(config->in);
-    else if (!coco_stdio_path_open_input(config->in, &stdio->input.fd, &stdio->input.spare, error))
-        return NULL;
-    if (!open_outputs(stdio, config, error))
-        return NULL;
-    return g_steal_pointer(&stdio);
+    return stdio;
+}
+
+/* A file that is named for standard output gets standard error too, as with runc. */
+static bool
+open_paths(CocoStdio *stdio, GError **error)
+{
+    bool is_file = g_str_has_prefix(stdio->out, "file://");
+
+    return coco_stdio_path_open_output(stdio->out, &stdio->outputs[0].fd, error) &&
+           (stdio->terminal || coco_stdio_path_open_output(is_file ? stdio->out : stdio->err,
+                                                           &stdio->outputs[1].fd, error));
+}
+
+/* So does a driver. */
+static bool
+start_driver(CocoStdio *stdio, CocoStdioOpenedFunc func, void *user_data, GError **error)
+{
+    CocoLogDriverConfig config = {
+        .uri = stdio->out,
+        .id = stdio->exec_id,
+        .ns = stdio->ns,
+        .signals = stdio->signals,
+        .on_ready = func,
+        .user_data = user_data,
+    };
+
+    stdio->driver =
+        coco_log_driver_start(&config, &stdio->outputs[0].fd, &stdio->outputs[1].fd, error);
+    if (stdio->terminal)
+        coco_fd_clear(&stdio->outputs[1].fd);
+    return stdio->driver != NULL;
+}
+
+static bool
+open_input_path(CocoStdio *stdio, GError **error)
+{
+    if (!coco_stdio_path_is_fifo(stdio->in))
+        return coco_stdio_path_open_input(stdio->in, &stdio->input.fd, &stdio->input.spare, error);
+    stdio->input.fifo = g_strdup(stdio->in);
+    return true;
+}
+
+void
+coco_stdio_open(CocoStdio *stdio, CocoStdioOpenedFunc func, void *user_data)
+{
+    bool named = coco_log_driver_is_named(stdio->out);
+    g_autoptr(GError) error = NULL;
+
+    if (!open_input_path(stdio, &error) ||
+        !(named ? start_driver(stdio, func, user_data, &error) : open_paths(stdio, &error)))
+        func(error, user_data);
+    else if (!named)
+        func(NULL, user_data);
 }
 
 CocoStdio *
@@ -473,4 +516,10 @@ coco_stdio_stop(CocoStdio *stdio)
     for (unsigned int i = 0; i < G_N_ELEMENTS(stdio->outputs); i++)
         end_output(&stdio->outputs[i]);
     coco_stdio_end_input(stdio);
+}
+
+void
+coco_stdio_end_driver(CocoStdio *stdio, void (*func)(void *user_data), void *user_data)
+{
+    coco_log_driver_end(g_steal_pointer(&stdio->driver), func, user_data);
 }

@@ -18,26 +18,35 @@
 #include <glib.h>
 
 #include "guest-protocol/ttrpc-client.h"
+#include "shim/signals.h"
 
 typedef struct _CocoStdio CocoStdio;
+
+/* error: NULL, or why the process cannot have these streams. */
+typedef void (*CocoStdioOpenedFunc)(const GError *error, void *user_data);
 
 /* Runs once, when the last output stream has ended (also when there is none). */
 typedef void (*CocoStdioDrainedFunc)(void *user_data);
 
 typedef struct {
     const char *container_id;
-    const char *exec_id; /* as the agent knows the process */
-    const char *ns;      /* containerd's; for a logging driver */
+    const char *exec_id;  /* as the agent knows the process */
+    const char *ns;       /* containerd's; for a logging driver */
+    CocoSignals *signals; /* likewise; outlives the streams */
     const char *in;
     const char *out;
     const char *err; /* ignored with a terminal */
     bool terminal;
 } CocoStdioConfig;
 
-/* Opens the paths, a fifo for input excepted. NULL with error set, see stdio-path.h. */
-CocoStdio *coco_stdio_new(const CocoStdioConfig *config, GError **error);
+CocoStdio *coco_stdio_new(const CocoStdioConfig *config);
 CocoStdio *coco_stdio_ref(CocoStdio *stdio);
 void coco_stdio_unref(CocoStdio *stdio);
+
+/* Opens the paths, a fifo for input excepted, and starts the logging driver, if that is what they
+ * name. func runs once, when it is ready or has failed: perhaps before this returns. For the errors
+ * see stdio-path.h and log-driver.h. */
+void coco_stdio_open(CocoStdio *stdio, CocoStdioOpenedFunc func, void *user_data);
 
 /* Starts moving bytes; agent: (transfer none), must live until coco_stdio_stop() or the streams'
  * end. */
@@ -63,6 +72,10 @@ void coco_stdio_settle(CocoStdio *stdio, CocoStdioDrainedFunc func, void *user_d
 
 /* Lets go of fifos and agent at once; drained is not reported any more. Idempotent. */
 void coco_stdio_stop(CocoStdio *stdio);
+
+/* After coco_stdio_stop() or the streams' end: ends the logging driver; func runs when it is gone,
+ * before this returns if there is none. */
+void coco_stdio_end_driver(CocoStdio *stdio, void (*func)(void *user_data), void *user_data);
 
 bool coco_stdio_is_drained(const CocoStdio *stdio);
 

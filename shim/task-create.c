@@ -123,6 +123,17 @@ on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
     g_clear_pointer(&create->spec, grpc__spec__auto_free);
 }
 
+static void
+on_stdio_opened(const GError *error, void *user_data)
+{
+    CocoTaskOp *op = user_data;
+
+    if (error != NULL)
+        undo(op, g_error_copy(error));
+    else
+        coco_pod_vm_when_ready(coco_pod_vm(op->pod), on_vm_ready, op);
+}
+
 static Grpc__Spec *
 load_spec(const char *bundle, GError **error)
 {
@@ -238,6 +249,7 @@ coco_task_create(CocoTtrpcCall *call, void *pod)
         .container_id = request->id,
         .exec_id = "",
         .ns = coco_pod_namespace(pod),
+        .signals = coco_pod_signals(pod),
         .in = request->stdin,
         .out = request->stdout,
         .err = request->stderr,
@@ -248,17 +260,17 @@ coco_task_create(CocoTtrpcCall *call, void *pod)
     CocoProcess *init;
     CocoTaskOp *op;
 
-    init = is_acceptable(pod, request, &error) ? coco_process_new(&config, &error) : NULL;
-    if (init == NULL) {
+    if (!is_acceptable(pod, request, &error)) {
         coco_ttrpc_call_fail_error(call, error);
         return;
     }
+    init = coco_process_new(&config);
     container = coco_container_new(request->id, request->bundle, init);
     op = coco_task_op_new(pod, call, container, init);
     op->extra = g_new0(Create, 1);
     coco_pod_add(pod, container);
     if (prepare(op, &error))
-        coco_pod_vm_when_ready(coco_pod_vm(pod), on_vm_ready, op);
+        coco_stdio_open(coco_process_stdio(init), on_stdio_opened, op);
     else
         undo(op, g_steal_pointer(&error));
 }

@@ -4,7 +4,8 @@
  * the VM.
  *
  * Output that is still on its way is given time to arrive, as runc's shim does: clients usually
- * wait for its end before they call Delete, so this is for the others.
+ * wait for its end before they call Delete, so this is for the others. Then a logging driver is
+ * ended, so that what it writes is written when Delete is answered.
  */
 #include "shim/share.h"
 #include "shim/task-op.h"
@@ -89,16 +90,24 @@ remove_exec(CocoTaskOp *op)
 }
 
 static void
+on_driver_ended(void *user_data)
+{
+    CocoTaskOp *op = user_data;
+
+    if (coco_process_exec_id(op->process)[0] != '\0')
+        remove_exec(op);
+    else
+        remove_container(op);
+}
+
+static void
 on_drained(CocoProcess *process, void *user_data)
 {
     CocoTaskOp *op = user_data;
     Delete *delete = op->extra;
 
     g_clear_handle_id(&delete->drain_source, g_source_remove);
-    if (coco_process_exec_id(process)[0] != '\0')
-        remove_exec(op);
-    else
-        remove_container(op);
+    coco_stdio_end_driver(coco_process_stdio(process), on_driver_ended, op);
 }
 
 static gboolean

@@ -176,6 +176,17 @@ start_exec(CocoTaskOp *op)
                         START_TIMEOUT_S, on_exec_started, op);
 }
 
+static void
+on_exec_stdio_opened(const GError *error, void *user_data)
+{
+    CocoTaskOp *op = user_data;
+
+    if (error != NULL)
+        fail_start(op, error);
+    else
+        start_exec(op);
+}
+
 /* An exec may come before the start of the container: its first process waits in the guest. */
 static bool
 may_start_exec(const CocoContainer *container, GError **error)
@@ -210,7 +221,7 @@ coco_task_start(CocoTtrpcCall *call, void *pod)
              !coco_process_step(op->process, COCO_PROCESS_EV_START))
         coco_task_op_refuse(op, "start", "process");
     else if (is_exec)
-        start_exec(op);
+        coco_stdio_open(coco_process_stdio(op->process), on_exec_stdio_opened, op);
     else
         start_container(op);
 }
@@ -246,6 +257,7 @@ new_exec(const CocoPod *pod, const Containerd__Task__V2__ExecProcessRequest *req
         .container_id = request->id,
         .exec_id = request->exec_id,
         .ns = coco_pod_namespace(pod),
+        .signals = coco_pod_signals(pod),
         .in = request->stdin,
         .out = request->stdout,
         .err = request->stderr,
@@ -261,11 +273,11 @@ new_exec(const CocoPod *pod, const Containerd__Task__V2__ExecProcessRequest *req
     }
     spec = coco_oci_process_from_json((const char *) request->spec->value.data,
                                       request->spec->value.len, error);
-    exec = spec != NULL ? coco_process_new(&config, error) : NULL;
-    if (exec == NULL) {
+    if (spec == NULL) {
         g_prefix_error(error, "exec %s: ", request->exec_id);
         return NULL;
     }
+    exec = coco_process_new(&config);
     coco_guest_process_adapt(spec);
     spec->terminal = request->terminal;
     coco_process_set_spec(exec, g_steal_pointer(&spec));

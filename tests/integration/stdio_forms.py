@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The forms of standard streams that containerd passes on: files, logging drivers, nothing, fifos whose other end comes and
 goes or is never there."""
+import json
 import os
 import select
 import time
 
-from harness import events, ociconfig, wire
+from harness import events, ociconfig, processes, ttrpc, wire
 from harness.case import contains, equal
 from harness.containerd import NAMESPACE
 from harness.shim import Shim
@@ -101,12 +102,86 @@ def test_logging_driver(case):
     equal((case.directory / "log.err").read_text(), "err\n")
 
 
+def driver_of(case, script):
+    """The URI of a driver that is this script."""
+    path = case.directory / "driver"
+    path.write_text(f"#!/bin/sh\ncd {case.directory}\necho $$ > pid\n{script}\n")
+    path.chmod(0o755)
+    return f"binary://{path}"
+
+
+def driver_pid(case):
+    return int((case.directory / "pid").read_text())
+
+
 def test_missing_logging_driver(case):
     uri = f"binary://{case.directory}/not-there"
     process = Process(case, "true", stdout=uri, stderr=uri)
     assert process.created.code != 0, process.created
     contains(process.created.message, "not-there")
     process.shim.shutdown()
+
+
+def test_logging_driver_that_dies(case):
+    """Before it is ready: no container starts that nobody listens to."""
+    process = Process(case, "true", stdout=driver_of(case, "exit 3"))
+    assert process.created.code != 0, process.created
+    contains(process.created.message, f"{case.directory}/driver", "ended with status 3 before it was ready")
+    process.shim.shutdown()
+
+
+test_logging_driver_that_dies.runtimes = ("coco",)  # runc's shim takes that for being ready
+
+
+def exec_of(exec_id, *command, **streams):
+    numbers = {"stdout": 5, "stderr": 6}
+    spec = {"args": list(command), "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
+    return {2: exec_id, 7: {1: "types.containerd.io/opencontainers/runtime-spec/1/Process", 2: json.dumps(spec)}} | {
+        numbers[name]: value for name, value in streams.items()}
+
+
+def test_logging_driver_is_waited_for(case):
+    """Start of an exec is answered when its driver is ready, and in ours holds nothing else up meanwhile."""
+    os.mkfifo(case.directory / "gate")
+    uri = driver_of(case, "echo started > state; read x < gate; exec 5>&-; /bin/cat <&3 > out; echo end >> out")
+    process = Process(case, "sleep", "1000").start()
+    equal(process.call("Exec", exec_of("slow", "echo", "hello", stdout=uri, stderr=uri)).code, 0)
+    connection, target = process.shim.connection, {1: process.shim.id, 2: "slow"}
+    start = connection.send(ttrpc.TASK, "Start", wire.message(target))
+    assert events.wait_for_text(case.directory / "state", "started", 30), "the driver is not started"
+    equal(process.call("State").code, 0)
+    equal(process.call("Exec", exec_of("quick", "true")).code, 0)
+    for method in ("Start", "Wait", "Delete") if case.runtime == "coco" else ():
+        equal(process.call(method, {2: "quick"}).code, 0, method)
+    assert start not in connection.early, "Start is answered before the driver is ready"
+    (case.directory / "gate").write_text("go\n")
+    equal(connection.reply_to(start).code, 0)
+    equal(wire.one(process.call("Wait", {2: "slow"}).payload, 1), 0)
+    assert events.wait_for_text(case.directory / "out", "hello", 30), "no output"
+    equal(process.call("Delete", {2: "slow"}).code, 0)
+    equal(processes.wait_gone([driver_pid(case)], 10), [])
+    equal(process.call("Kill", {3: 9}).code, 0)
+    process.end(137)
+
+
+def test_logging_driver_gets_a_signal(case):
+    """One that does not end with its input ends by SIGTERM when its process is deleted."""
+    process = Process(case, "true", stdout=driver_of(case, "exec 5>&-; exec sleep 1000")).start()
+    started = time.monotonic()
+    process.end()
+    equal(processes.wait_gone([driver_pid(case)], 10), [])
+    assert time.monotonic() - started < 10, f"{time.monotonic() - started:.1f} s"
+
+
+def test_logging_driver_that_stays(case):
+    """One that ignores SIGTERM has 12 s to end; Delete waits for that and no longer."""
+    process = Process(case, "true", stdout=driver_of(case, "trap '' TERM; exec 5>&-; exec sleep 1000")).start()
+    equal(wire.one(process.call("Wait").payload, 1), 0)
+    started = time.monotonic()
+    process.delete()
+    took = time.monotonic() - started
+    assert 11 < took < 20, f"{took:.1f} s"
+    equal(processes.wait_gone([driver_pid(case)], 10), [])
 
 
 def test_nothing(case):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Files and a config into the input of coco_measure() (measure-plan.h). Files are mapped, so that
- * the tens of megabytes of a kernel and an initrd are read once and copied never.
+ * Files and a config into the input of coco_measure() (measure-plan.h). Files are read, not mapped:
+ * whoever truncates a mapped file kills its reader.
  */
 #include "vmm/measure-plan.h"
 
@@ -117,13 +117,64 @@ coco_measure_plan_from_config(CocoMeasurePlan *plan, const CocoVmConfig *config,
     return take_cca(&plan->input, config, error) && take_host_data(plan, config, source, error);
 }
 
+/* Up to its end or len bytes, whichever comes first; -1 with errno. */
+static ssize_t
+read_whole(int fd, uint8_t *data, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = read(fd, data + done, len - done);
+
+        if (n < 0 && errno != EINTR)
+            return -1;
+        if (n == 0)
+            break;
+        done += n > 0 ? (size_t) n : 0;
+    }
+    return (ssize_t) done;
+}
+
+static bool
+is_unchanged(int fd, const struct stat *before)
+{
+    struct stat now;
+
+    return fstat(fd, &now) == 0 && now.st_size == before->st_size &&
+           now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}
+
 static GBytes *
-map_file(const char *what, const char *path, GError **error)
+read_content(const char *what, const char *path, int fd, const struct stat *info, GError **error)
+{
+    size_t len = (size_t) info->st_size;
+    g_autofree uint8_t *data = NULL;
+    ssize_t n;
+
+    if (len > COCO_MEASURE_MAX_BLOB) {
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
+                    "%s '%s': %zu bytes are more than the limit of %llu", what, path, len,
+                    COCO_MEASURE_MAX_BLOB);
+        return NULL;
+    }
+    data = g_try_malloc(len + 1);
+    n = data != NULL ? read_whole(fd, data, len) : -1;
+    if (n < 0)
+        return coco_vmm_error_errno(error, errno, "read %s '%s'", what, path), NULL;
+    if ((size_t) n < len || !is_unchanged(fd, info)) {
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
+                    "read %s '%s': it was changed while it was read", what, path);
+        return NULL;
+    }
+    return g_bytes_new_take(g_steal_pointer(&data), len);
+}
+
+static GBytes *
+read_file(const char *what, const char *path, GError **error)
 {
     /* O_NONBLOCK: a FIFO by this name must not hang. */
     g_auto(CocoFd) fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    g_autoptr(GMappedFile) file = NULL;
-    g_autoptr(GError) map_error = NULL;
     struct stat info;
 
     if (fd < 0 || fstat(fd, &info) < 0)
@@ -132,17 +183,11 @@ map_file(const char *what, const char *path, GError **error)
         return coco_vmm_error_errno(error, S_ISDIR(info.st_mode) ? EISDIR : EINVAL, "read %s '%s'",
                                     what, path),
                NULL;
-    file = g_mapped_file_new_from_fd(fd, FALSE, &map_error);
-    if (file == NULL) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "map %s '%s': %s", what, path,
-                    map_error->message);
-        return NULL;
-    }
-    return g_mapped_file_get_bytes(file);
+    return read_content(what, path, fd, &info, error);
 }
 
 static bool
-map_all(CocoMeasurePlan *plan, GError **error)
+read_all(CocoMeasurePlan *plan, GError **error)
 {
     GBytes **const slots[COCO_N_MEASURE_FILES] = {
         [COCO_MEASURE_FIRMWARE] = &plan->input.firmware,
@@ -155,7 +200,7 @@ map_all(CocoMeasurePlan *plan, GError **error)
         g_clear_pointer(slots[i], g_bytes_unref);
         if (plan->paths[i] == NULL)
             continue;
-        *slots[i] = map_file(names[i], plan->paths[i], error);
+        *slots[i] = read_file(names[i], plan->paths[i], error);
         if (*slots[i] == NULL)
             return false;
     }
@@ -194,7 +239,7 @@ coco_measure_plan_run(CocoMeasurePlan *plan, const CocoMeasureTrace *trace, Coco
             g_bytes_get_data(plan->host_data, &plan->input.initdata_digest_len);
     if (!coco_measure_supports(plan->input.tee, error))
         return false;
-    if (map_all(plan, error) && coco_measure(&plan->input, trace, out, &own))
+    if (read_all(plan, error) && coco_measure(&plan->input, trace, out, &own))
         return true;
     if (own != NULL) {
         name_file(plan, &own);

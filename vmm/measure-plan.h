@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What to measure, by file names: filled from a config, changed by options, then mapped and
+ * What to measure, by file names: filled from a config, changed by options, then read and
  * measured. This is the I/O that measure.h has not.
  *
- * Ownership: a plan owns its strings and, once measured, its mapped files.
+ * Ownership: a plan owns its strings and, once measured, its files' content.
  * Thread: one for each plan.
  */
 #pragma once
@@ -39,7 +39,7 @@ void coco_measure_plan_preset(CocoMeasurePlan *plan);
 bool coco_measure_plan_from_config(CocoMeasurePlan *plan, const CocoVmConfig *config,
                                    const CocoInitdataSource *source, GError **error);
 
-/* Maps the files and measures. Errors name the file that they are about. */
+/* Reads the files and measures. Errors name the file that they are about. */
 bool coco_measure_plan_run(CocoMeasurePlan *plan, const CocoMeasureTrace *trace,
                            CocoMeasurement *out, GError **error);
 

@@ -66,31 +66,36 @@ names_directory(pid_t pid, const char *path)
     return false;
 }
 
-static void
-add_if_ours(GArray *pidfds, pid_t pid, const char *path, pid_t *out_qemu_pid)
+/* False with errno: the process is ours and lives on. */
+static bool
+kill_if_ours(GArray *pidfds, pid_t pid, const char *path, pid_t *out_qemu_pid)
 {
     g_auto(CocoFd) fd = -1;
+    int pidfd;
     g_autofree char *link = NULL;
     g_autofree char *target = NULL;
 
     if (!names_directory(pid, path) || !is_our_program(pid))
-        return;
+        return true;
     fd = pidfd_open(pid, 0);
-    if (fd < 0 || !names_directory(pid, path))
-        return;
+    if (fd < 0)
+        return errno == ESRCH;
+    if (!names_directory(pid, path))
+        return true;
     link = g_strdup_printf("/proc/%d/exe", pid);
     target = g_file_read_link(link, NULL);
     if (out_qemu_pid != NULL && target != NULL && strstr(target, "/qemu-system-") != NULL)
         *out_qemu_pid = pid;
-    if (pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0) {
-        int stolen = coco_fd_steal(&fd);
-
-        g_array_append_val(pidfds, stolen);
-    }
+    if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0)
+        return errno == ESRCH;
+    pidfd = coco_fd_steal(&fd);
+    g_array_append_val(pidfds, pidfd);
+    return true;
 }
 
+/* Kills all that can be killed; error is of the first that cannot. */
 static GArray *
-kill_all(const char *path, pid_t keep_pid, pid_t *out_qemu_pid)
+kill_all(const char *path, pid_t keep_pid, pid_t *out_qemu_pid, GError **error)
 {
     GArray *pidfds = g_array_new(FALSE, FALSE, sizeof(int));
     DIR *proc = opendir("/proc");
@@ -99,8 +104,11 @@ kill_all(const char *path, pid_t keep_pid, pid_t *out_qemu_pid)
     while (proc != NULL && (entry = readdir(proc)) != NULL) {
         pid_t pid = (pid_t) g_ascii_strtoll(entry->d_name, NULL, 10);
 
-        if (pid > 1 && pid != getpid() && pid != keep_pid)
-            add_if_ours(pidfds, pid, path, out_qemu_pid);
+        if (pid > 1 && pid != getpid() && pid != keep_pid &&
+            !kill_if_ours(pidfds, pid, path, out_qemu_pid) && *error == NULL)
+            g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno),
+                        "end processes of '%s': kill %d by its pidfd: %s", path, pid,
+                        g_strerror(errno));
     }
     if (proc != NULL)
         (void) closedir(proc);
@@ -119,6 +127,18 @@ wait_for(int pidfd, int64_t deadline)
     return ready == 1;
 }
 
+static bool
+wait_for_all(const GArray *pidfds, int64_t deadline)
+{
+    bool all_gone = true;
+
+    for (unsigned int i = 0; i < pidfds->len; i++) {
+        all_gone = all_gone && wait_for(g_array_index(pidfds, int, i), deadline);
+        coco_fd_close(g_array_index(pidfds, int, i));
+    }
+    return all_gone;
+}
+
 bool
 coco_pod_dir_kill_processes(const CocoPodDir *dir, pid_t keep_pid, int timeout_ms,
                             pid_t *out_qemu_pid, GError **error)
@@ -131,21 +151,20 @@ coco_pod_dir_kill_processes(const CocoPodDir *dir, pid_t keep_pid, int timeout_m
         *out_qemu_pid = 0;
     /* Again until none is found: a launcher may have forked between our look and its end. */
     do {
-        g_autoptr(GArray) pidfds = kill_all(coco_pod_dir_path(dir), keep_pid, out_qemu_pid);
+        g_autoptr(GError) refused = NULL;
+        g_autoptr(GArray) pidfds =
+            kill_all(coco_pod_dir_path(dir), keep_pid, out_qemu_pid, &refused);
 
         found = pidfds->len;
-        for (unsigned int i = 0; i < pidfds->len; i++) {
-            bool gone = wait_for(g_array_index(pidfds, int, i), deadline);
-
-            coco_fd_close(g_array_index(pidfds, int, i));
-            if (!gone) {
-                g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                            "end processes of '%s': still there after %d ms",
-                            coco_pod_dir_path(dir), timeout_ms);
-                for (i++; i < pidfds->len; i++)
-                    coco_fd_close(g_array_index(pidfds, int, i));
-                return false;
-            }
+        if (!wait_for_all(pidfds, deadline)) {
+            g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                        "end processes of '%s': still there after %d ms", coco_pod_dir_path(dir),
+                        timeout_ms);
+            return false;
+        }
+        if (refused != NULL) {
+            g_propagate_error(error, g_steal_pointer(&refused));
+            return false;
         }
     } while (found > 0 && ++rounds < 8);
     return true;

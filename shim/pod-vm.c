@@ -6,6 +6,7 @@
  */
 #include "shim/pod-vm.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -335,16 +336,42 @@ on_process_gone(int fd, GIOCondition condition, void *user_data)
     return G_SOURCE_REMOVE;
 }
 
-static void
+/* False with errno: nothing tells of its end. ESRCH: it has ended. */
+static bool
 watch_process(CocoPodVm *vm, Process which, pid_t pid)
 {
     ProcessWatch *watch = &vm->processes[which];
 
     if (pid <= 0)
-        return;
+        return true;
     watch->pidfd = pidfd_open(pid, 0);
-    if (watch->pidfd >= 0)
-        watch->source = g_unix_fd_add(watch->pidfd, G_IO_IN, on_process_gone, watch);
+    if (watch->pidfd < 0)
+        return false;
+    watch->source = g_unix_fd_add(watch->pidfd, G_IO_IN, on_process_gone, watch);
+    return true;
+}
+
+static bool
+watch_launched(CocoPodVm *vm, GError **error)
+{
+    static const char *const names[N_PROCESSES] = { "the VM", "virtiofsd", "the console logger" };
+    const pid_t pids[N_PROCESSES] = { vm->launched->vm_pid, vm->launched->virtiofsd_pid,
+                                      vm->launched->console_pid };
+
+    for (unsigned int i = 0; i < N_PROCESSES; i++) {
+        if (watch_process(vm, (Process) i, pids[i]))
+            continue;
+        if (errno != ESRCH)
+            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE, "watch %s (pid %d): %s",
+                        names[i], pids[i], g_strerror(errno));
+        else if (i != PROCESS_CONSOLE)
+            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE,
+                        "%s ended at once (pid %d)", names[i], pids[i]);
+        else
+            continue;
+        return false;
+    }
+    return true;
 }
 
 static void
@@ -370,12 +397,7 @@ on_launched(GObject *source, GAsyncResult *result, void *user_data)
               launched->summary != NULL ? launched->summary : "no config line");
     if (launched->measurement != NULL)
         g_message("vm %s: expected measurement %s", vm->pod_id, launched->measurement);
-    watch_process(vm, PROCESS_VIRTIOFSD, launched->virtiofsd_pid);
-    watch_process(vm, PROCESS_CONSOLE, launched->console_pid);
-    watch_process(vm, PROCESS_VM, launched->vm_pid);
-    if (vm->processes[PROCESS_VM].pidfd < 0) {
-        error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE,
-                            "the VM ended at once (pid %d)", launched->vm_pid);
+    if (!watch_launched(vm, &error)) {
         fail(vm, error);
         return;
     }

@@ -18,6 +18,7 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/fd.h"
+#include "guest-protocol/pidfd.h"
 #include "shim/bootstrap.h"
 #include "shim/container-kind.h"
 #include "shim/pod-dir.h"
@@ -156,9 +157,13 @@ launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, 
 {
     g_autofree char *hash_input =
         g_build_filename(invocation->address, invocation->ns, pod_id, NULL);
+    const char *refused = coco_pidfd_refused();
     g_auto(CocoFd) listen_fd = -1;
     pid_t pid;
 
+    /* Now, because a VM that runs already could be neither watched nor ended. */
+    if (refused != NULL)
+        return fail_with_errno(error, "watch processes with", refused);
     if (!clear_leftovers(dir, error) || !coco_pod_dir_make(dir, error))
         return false;
     if (coco_pod_initdata_save(".", dir, error))

@@ -80,6 +80,7 @@ static bool
 reap(pid_t pid, bool give_up, gint64 deadline, GError **error)
 {
     g_auto(CocoFd) pidfd = pidfd_open(pid, 0);
+    int refused = pidfd < 0 ? errno : 0;
     struct pollfd wait = { .fd = pidfd, .events = POLLIN };
     gint64 left = (deadline - g_get_monotonic_time()) / 1000;
     int status;
@@ -92,6 +93,8 @@ reap(pid_t pid, bool give_up, gint64 deadline, GError **error)
     }
     if (give_up || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return true;
+    if (refused != 0)
+        return coco_vmm_error_errno(error, refused, "watch process %d", (int) pid);
     g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "it ended with %s %d",
                 WIFEXITED(status) ? "status" : "signal",
                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));

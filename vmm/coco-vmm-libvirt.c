@@ -488,6 +488,7 @@ main(int argc, char **argv)
                        error != NULL ? error->message : "an option is missing");
         return 2;
     }
+    g_clear_pointer(&context, g_option_context_free); /* no scope ends here, see below */
     done = run(&options, &report, &error);
     if (!done)
         tell_failure(&report, error);

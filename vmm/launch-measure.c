@@ -152,10 +152,11 @@ coco_launch_measure_start(CocoLaunchMeasure *measure, const CocoLaunchPlan *plan
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         answer(plan, initdata, out);
     }
-    if (pid > 0)
-        measure->pidfd = pidfd_open(pid, 0);
-    if (pid < 0 || measure->pidfd < 0)
+    if (pid < 0)
         return coco_vmm_error_errno(error, errno, "measure: start a process");
+    measure->pidfd = pidfd_open(pid, 0);
+    if (measure->pidfd < 0)
+        return coco_vmm_error_errno(error, errno, "measure: open process %d", (int) pid);
     return true;
 }
 

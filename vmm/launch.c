@@ -17,6 +17,7 @@
 #include <sys/un.h>
 
 #include "guest-protocol/fd.h"
+#include "guest-protocol/pidfd.h"
 #include "vmm/launch-measure.h"
 #include "vmm/launch-plan.h"
 #include "vmm/launch-report.h"
@@ -84,8 +85,12 @@ static bool
 claim(Launch *launch, GError **error)
 {
     CocoRunDir *run_dir = launch->plan.run_dir;
+    const char *refused = coco_pidfd_refused();
     g_autoptr(GArray) processes = NULL;
 
+    /* Now, because a VM that runs already could not be ended. */
+    if (refused != NULL)
+        return coco_vmm_error_errno(error, errno, "watch processes with '%s'", refused);
     if (!coco_run_dir_claim(run_dir, error))
         return false;
     processes = coco_process_find("/proc", coco_run_dir_path(run_dir));

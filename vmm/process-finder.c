@@ -177,11 +177,12 @@ examine(GArray *found, int proc_fd, const char *name, const char *run_dir)
     if (dir < 0 || process.pid == getpid() || classify_pid(dir, run_dir) == COCO_PROCESS_OTHER)
         return;
     process.pidfd = pidfd_open(process.pid, 0);
+    process.pidfd_errno = process.pidfd < 0 ? errno : 0;
     /* Read again now that the pidfd holds the process: the directory fails if it is not the same
      * one. */
     process.kind = classify_pid(dir, run_dir);
     process.start_time = start_time(dir);
-    if (process.kind == COCO_PROCESS_OTHER || process.pidfd < 0) {
+    if (process.kind == COCO_PROCESS_OTHER || process.pidfd_errno == ESRCH) {
         coco_fd_clear(&process.pidfd);
         return;
     }
@@ -243,6 +244,9 @@ end_round(const GArray *processes, GError **error)
         for (unsigned int i = 0; i < processes->len; i++) {
             const CocoProcess *process = &g_array_index(processes, CocoProcess, i);
 
+            if (process->kind == order[k] && process->pidfd < 0)
+                return coco_vmm_error_errno(error, process->pidfd_errno, "open process %d",
+                                            (int) process->pid);
             if (process->kind != order[k] ||
                 (process->kind == COCO_PROCESS_CONSOLE && wait_gone(process, CONSOLE_WAIT_MS)))
                 continue;

@@ -33,7 +33,8 @@ typedef struct {
     CocoProcessKind kind;
     pid_t pid;
     uint64_t start_time; /* clock ticks since boot: tells a parent from its later child */
-    int pidfd;
+    int pidfd;           /* -1: the kernel gave none */
+    int pidfd_errno;     /* then, why */
 } CocoProcess;
 
 /* What a process with this NULL-terminated argv is to run_dir. Pure. */

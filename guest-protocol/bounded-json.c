@@ -2,8 +2,11 @@
 /*
  * A look over the text, then json-c. The look is a lexer of strings and digits only: it counts what
  * json-c would make objects of, and refuses what json-c lets pass even in strict mode (keys in
- * 'quotes', text after a NUL, numbers over 64 bits, which it rounds without a word). What is not
- * JSON in other ways json-c finds itself.
+ * 'quotes', text after a NUL, numbers over 64 bits, which it rounds without a word, strings that
+ * are not UTF-8). What is not JSON in other ways json-c finds itself.
+ *
+ * json-c 0.18 in strict mode takes each byte from 0x80 on for a control character (it compares a
+ * signed char). So it gets ASCII only: other characters as \u escapes, which mean the same.
  */
 #include "guest-protocol/bounded-json.h"
 
@@ -47,19 +50,32 @@ fits_64_bits(const char *digits, size_t n, bool negative)
     return n < strlen(max) || (n == strlen(max) && strncmp(digits, max, n) <= 0);
 }
 
+/* Only between the quotes of a string, and not after its backslash, is there anything but ASCII. */
+static bool
+may_stand(char c, bool in_string, bool escaped)
+{
+    if (c == '\0')
+        return false;
+    if (in_string && !escaped)
+        return true;
+    return (guchar) c < 0x80 && (in_string || c != '\'');
+}
+
 static bool
 survey(const char *json, size_t length, GError **error)
 {
     size_t n_values = 1;
-    bool in_string = false;
+    bool in_string = false, escaped = false;
 
     for (size_t i = 0; i < length; i++) {
         size_t n_digits = in_string ? 0 : count_digits(json + i, length - i);
 
-        if (json[i] == '\0' || (!in_string && json[i] == '\''))
+        if (!may_stand(json[i], in_string, escaped))
             return fail(error, "not JSON: unexpected character at byte %zu", i);
-        if (in_string && json[i] == '\\')
-            i++;
+        if (escaped)
+            escaped = false;
+        else if (in_string && json[i] == '\\')
+            escaped = true;
         else if (json[i] == '"')
             in_string = !in_string;
         else if (!in_string && (json[i] == '{' || json[i] == '[' || json[i] == ','))
@@ -75,11 +91,36 @@ survey(const char *json, size_t length, GError **error)
     return true;
 }
 
+/* The same text in ASCII; NULL where it is ASCII already. */
+static GString *
+escape(const char *json, size_t length)
+{
+    const char *end = json + length;
+    GString *out = NULL;
+
+    for (const char *c = json; c < end; c += g_utf8_skip[(guchar) *c]) {
+        gunichar code = g_utf8_get_char(c);
+
+        if (code >= 0x80 && out == NULL)
+            out = g_string_append_len(g_string_sized_new(length * 2), json, c - json);
+        if (code > 0xffff)
+            g_string_append_printf(out, "\\u%04x\\u%04x", 0xd800 + ((code - 0x10000) >> 10),
+                                   0xdc00 + ((code - 0x10000) & 0x3ff));
+        else if (code >= 0x80)
+            g_string_append_printf(out, "\\u%04x", code);
+        else if (out != NULL)
+            g_string_append_c(out, (char) code);
+    }
+    return out;
+}
+
 json_object *
 coco_bounded_json_parse(const char *json, size_t length, GError **error)
 {
     g_autoptr(json_tokener) tokener = NULL;
     g_autoptr(json_object) root = NULL;
+    g_autoptr(GString) ascii = NULL;
+    const char *bad = NULL;
     enum json_tokener_error code;
 
     if (length > COCO_JSON_MAX_SIZE) {
@@ -88,9 +129,17 @@ coco_bounded_json_parse(const char *json, size_t length, GError **error)
     }
     if (!survey(json, length, error))
         return NULL;
+    if (!g_utf8_validate_len(json, length, &bad)) {
+        fail(error, "not JSON: byte %zu is not UTF-8", (size_t) (bad - json));
+        return NULL;
+    }
+    ascii = escape(json, length);
     tokener = json_tokener_new_ex(COCO_JSON_MAX_DEPTH);
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    root = json_tokener_parse_ex(tokener, json, (int) length);
+    if (ascii != NULL)
+        root = json_tokener_parse_ex(tokener, ascii->str, (int) ascii->len);
+    else
+        root = json_tokener_parse_ex(tokener, json, (int) length);
     code = json_tokener_get_error(tokener);
     if (code == json_tokener_continue)
         fail(error, "JSON ends too early");

@@ -20,5 +20,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_object, json_object_put)
 
 /* The object or array in json (not NUL-terminated), or NULL with error: COCO_TTRPC_ERROR,
  * INVALID_ARGUMENT. Strict: whole document, no comments, whole numbers fit 64 bits exactly. Strings
- * may hold any bytes. */
+ * are UTF-8, NUL among them (as \u0000). */
 json_object *coco_bounded_json_parse(const char *json, size_t length, GError **error);

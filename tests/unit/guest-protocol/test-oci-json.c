@@ -284,6 +284,23 @@ Test(oci_json, strings_cannot_break_out)
     cr_assert_str_eq(again->args[0], arg);
 }
 
+/* Characters of two, three and four bytes, raw and escaped, in values and in keys. */
+Test(oci_json, characters_beyond_ascii)
+{
+    const char *json = "{\"hostname\":\"gr\xc3\xbc\xc3\x9f"
+                       "e \xe2\x82\xac\",\"annotations\":"
+                       "{\"\xf0\x9f\x9a\x80\":\"\\ud83d\\ude80 \\u00fc \\\\ \xc3\xbc\"}}";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Grpc__Spec) spec = coco_oci_spec_from_json(json, strlen(json), &error);
+
+    cr_assert_not_null(spec, "%s", error != NULL ? error->message : "");
+    cr_assert_str_eq(spec->hostname, "gr\xc3\xbc\xc3\x9f"
+                                     "e \xe2\x82\xac");
+    cr_assert_eq(spec->n_annotations, 1);
+    cr_assert_str_eq(spec->annotations[0]->key, "\xf0\x9f\x9a\x80");
+    cr_assert_str_eq(spec->annotations[0]->value, "\xf0\x9f\x9a\x80 \xc3\xbc \\ \xc3\xbc");
+}
+
 typedef struct {
     char json[96];
     char message[96];
@@ -311,8 +328,11 @@ ParameterizedTestParameters(oci_json, refused)
         { "{\"annotations\":{\"a\":\"b\",\"c\":3}}", "annotations[1]: expected a string" },
         { "{\"annotations\":[]}", "annotations: expected an object" },
         { "{\"hostname\":\"a\\u0000b\"}", "hostname: string contains NUL" },
-        { "{\"hostname\":\"\xff\"}", "hostname: string is not UTF-8" },
-        { "{\"annotations\":{\"\xc3\":\"\"}}", "annotations[0]: string is not UTF-8" },
+        { "{\"hostname\":\"\xff\"}", "not JSON: byte 13 is not UTF-8" },
+        { "{\"annotations\":{\"\xc3\":\"\"}}", "not JSON: byte 17 is not UTF-8" },
+        { "{\"hostname\":\"\\\xc3\xbc\"}", "not JSON: unexpected character at byte 14" },
+        { "{\xc3\xbc\"hostname\":\"a\"}", "not JSON: unexpected character at byte 1" },
+        { "{\"hostname\":\"\xc3", "not JSON: byte 13 is not UTF-8" },
         { "[]", "document: expected an object" },
         { "\"a\"", "document: expected an object" },
         { "{\"a\":", "JSON ends too early" },

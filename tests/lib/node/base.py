@@ -30,6 +30,9 @@ SUITES = {
     "forky": [*PACKAGES, "libxml2-16", "virtiofsd"],    # containerd 2.1, libvirt 12, QEMU 11
     "bookworm": [*PACKAGES, "libxml2"],                 # containerd 1.6, libvirt 9, QEMU 7.2
 }
+# A node runs on its own distribution's QEMU. Debian 12's cannot do it on two processors: before 8.1 TCG may translate half-patched
+# code of the kernel (seen: int3 oops in __schedule after minutes).
+EMULATOR_OF = {"bookworm": "trixie"}
 KERNEL = "linux-image-cloud-amd64"
 # What the programs of Debian 12 ask for and the suite does not have: coco-runtime is compiled in these.
 OWN_BUILD = {"forky": "libxml2.so.2"}
@@ -93,8 +96,7 @@ def make_initrd(tree):
 
 
 def take_emulator(tree, target):
-    """QEMU of the node's own distribution, with its libraries, to run outside. Debian 12's QEMU cannot do it on two processors:
-    before 8.1 TCG may translate half-patched code of the kernel (seen: int3 oops in __schedule after minutes)."""
+    """The distribution's QEMU with its libraries, to run outside."""
     shutil.rmtree(target, ignore_errors=True)
     (target / "lib").mkdir(parents=True)
     (target / "share").mkdir()
@@ -125,11 +127,12 @@ class Base:
             raise NodeError(f"make a node: no suite '{suite}', only {', '.join(SUITES)}")
         self.suite, self.folder = suite, pathlib.Path(cache).resolve() / suite
         self.disk, self.kernel, self.initrd = (self.folder / n for n in ("base.img", "vmlinuz", "initrd.img"))
-        self.emulator = self.folder / "emulator"
+        self.lender = Base(EMULATOR_OF[suite], cache) if suite in EMULATOR_OF else None
+        self.emulator = (self.lender or self).folder / "emulator"
         self.tree, self.log, self.stamp = self.folder / "tree", self.folder / "build.log", self.folder / "base.json"
 
     def qemu(self):
-        """The command that starts the node's own QEMU outside."""
+        """The command that starts the node's QEMU outside."""
         return [self.emulator / "ld.so", "--library-path", self.emulator / "lib", self.emulator / "qemu-system-x86_64",
                 "-L", self.emulator / "share"]
 
@@ -147,6 +150,8 @@ class Base:
     def make(self, refresh=False):
         """True when it had to be made."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.lender:
+            self.lender.make(refresh)
         with open(self.folder / "lock", "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.is_current() and not refresh:
@@ -175,7 +180,8 @@ class Base:
         shutil.copyfile(kernels[0], self.kernel)
         self.initrd.write_bytes(make_initrd(self.tree))
         make_disk(self.tree, self.disk, f"{DISK_GIB}G")
-        take_emulator(self.tree, self.emulator)
+        if not self.lender:
+            take_emulator(self.tree, self.emulator)
         if self.suite not in OWN_BUILD:  # else it gets the compiler later, which the disk does not have
             shutil.rmtree(self.tree)
         self.stamp.write_text(json.dumps(self.inputs()))

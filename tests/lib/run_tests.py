@@ -15,7 +15,8 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 MESON_SUITES = ("unit", "fuzz-corpus")
 NODE_SUITES = ("node-short", "node")
 SUITES = ("style", "unit", "fuzz-corpus", "measure", "integration", "image", "tee", "quickstart", "endurance", "node-short")
-EXTRA_SUITES = ("node", "soak")  # only when asked for: long
+SANITIZED_SUITES = ("unit", "fuzz-corpus", "integration")
+EXTRA_SUITES = ("node", "soak", "memcheck")  # only when asked for: long
 
 
 class Report:
@@ -60,16 +61,26 @@ def is_older(target, *sources):
     return not target.exists() or any(target.stat().st_mtime < source.stat().st_mtime for source in sources)
 
 
-def prepare(report, build, with_guest):
+def prepare(report, build, with_guest, options):
     if not (build / "build.ninja").exists():
-        step(report, "meson setup", ["meson", "setup", "-Dtests=enabled", build, TOP])
+        step(report, "meson setup", ["meson", "setup", "-Dtests=enabled", *options, build, TOP])
     elif "tests/container/pattern" not in (build / "build.ninja").read_text(encoding="utf-8"):
         # packaging/quickstart made the build directory while there was no Criterion.
         step(report, "meson configure", ["meson", "setup", "--reconfigure", "-Dtests=enabled", build, TOP])
+    if options and "-fsanitize=address" not in (build / "build.ninja").read_text(encoding="utf-8"):
+        report.line(f"prepare: '{build}' is a build without sanitizers", "failed", 0)
+        sys.exit(report.finish())
     step(report, "meson compile", ["meson", "compile", "-C", build])
     agent, builder, image = build / "guest" / "coco-agent", TOP / "guest" / "image" / "build", build / "guest-image"
     if with_guest and is_older(image / "manifest.json", agent, builder):
         step(report, "guest image", [builder, "--out", image, "--agent", agent])
+
+
+def private_folder(prefix):
+    """Removed at the end."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=prefix))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def guest_place(build):
@@ -77,8 +88,7 @@ def guest_place(build):
     checkout (below /root, say): then it is a copy that everybody may read, for as long as the tests run."""
     if all(folder.stat().st_mode & 0o001 for folder in build.parents):
         return build / "guest-image"
-    place = pathlib.Path(tempfile.mkdtemp(prefix="ct-guest-"))
-    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    place = private_folder("ct-guest-")
     place.chmod(0o711)
     return place
 
@@ -94,7 +104,8 @@ def parse_arguments():
     parser.add_argument("--suite", action="append", choices=SUITES + EXTRA_SUITES)
     parser.add_argument("--runtime", action="append", choices=("runc", "coco"))
     parser.add_argument("--node", action="append", choices=("trixie", "forky", "bookworm"))
-    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--build", type=pathlib.Path)
+    parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("-k", dest="pattern", default="")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--no-install", action="store_true")
@@ -119,14 +130,15 @@ def print_list(suites, pattern, integration):
 def main():
     args = parse_arguments()
     os.chdir(TOP)
-    build = args.build.resolve()
+    build = (args.build or pathlib.Path("build-sanitize" if args.sanitize else "build")).resolve()
     os.environ["COCO_TEST_BUILD"] = str(build)  # before harness.paths reads it
     place = guest_place(build)
     os.environ["COCO_TEST_GUEST"] = str(place)
-    from harness import meson_tests, runner, style, vectors
+    from harness import meson_tests, runner, sanitizers, style, vectors
     from node import suite as node_suite
-    suites = args.suite or SUITES
-    integration = runner.find([s for s in suites if s not in NODE_SUITES], args.pattern, args.runtime or ("runc", "coco"))
+    suites = args.suite or (SANITIZED_SUITES if args.sanitize else SUITES)
+    integration = runner.find([s for s in suites if s not in NODE_SUITES], args.pattern,
+                              args.runtime or (("coco",) if args.sanitize else ("runc", "coco")))
     outside = runner.find(["node-outside"] if "node-short" in suites else [], args.pattern, args.runtime or ("coco",))
     if args.list:
         print_list(suites, args.pattern, integration + outside)
@@ -134,7 +146,9 @@ def main():
     report = Report()
     nodes = [suite for suite in NODE_SUITES if suite in suites]
     with_guest = bool(nodes) or any(test.needs_guest for test in integration)
-    prepare(report, build, with_guest=with_guest)
+    prepare(report, build, with_guest, sanitizers.MESON_OPTIONS if args.sanitize else ())
+    if args.sanitize:
+        sanitizers.prepare(private_folder("ct-sanitizers-"))
     if with_guest:
         publish_guest(build / "guest-image", place)
     if "style" in suites:
@@ -142,6 +156,8 @@ def main():
     for suite in MESON_SUITES:
         if suite in suites:
             meson_tests.run(build, suite, args.pattern, report.line)
+            for text in sanitizers.reports():
+                report.line(f"{suite}: a sanitizer's report", "failed", 0, text)
     if "measure" in suites:
         vectors.run(args.pattern, report.line)
     runner.run_all(integration, report.line)

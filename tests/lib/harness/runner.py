@@ -15,7 +15,7 @@ import time
 import traceback
 
 from . import case as case_module
-from . import containerd, leaks, paths, patience, processes
+from . import containerd, leaks, paths, patience, processes, sanitizers
 
 FOLDER = paths.TESTS / "integration"
 
@@ -113,6 +113,8 @@ class Runner:
         left = before.leaks()
         if left:
             outcome, detail = "failed", detail + "\nleft behind:\n  " + "\n  ".join(left[:20])
+        for text in sanitizers.reports():
+            outcome, detail = "failed", detail + "\na sanitizer's report:\n" + text[:4000]
         if outcome == "failed":
             self.drop_node(test.runtime)
         return outcome, detail

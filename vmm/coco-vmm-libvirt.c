@@ -24,6 +24,7 @@
 
 #include "guest-protocol/fd.h"
 #include "vmm/capability-cache.h"
+#include "vmm/disk-libvirt.h"
 #include "vmm/launch-report.h"
 #include "vmm/launch-security.h"
 #include "vmm/libvirt-error.h"
@@ -50,6 +51,8 @@ typedef struct {
     char *security;
     char *attest;
     int attest_timeout_s;
+    char *disks; /* vm-disk.h */
+    int disk_owner;
     gboolean hide_kvm;
     CocoLaunchSecurity expected; /* what security says */
 } Options;
@@ -57,11 +60,21 @@ typedef struct {
 /* QEMU's own word on what protects the guest. */
 #define QOM_GET "{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"%s\",\"property\":\"%s\"}}"
 
+/* Mounts that only this process and what it starts see; mounts made later by others still arrive.
+ */
+static bool
+enter_namespace(GError **error)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+        return coco_vmm_error_errno(error, errno, "make a mount namespace");
+    return true;
+}
+
 /*
  * Makes /dev/kvm unusable for this process and what it starts: a file on a read-only mount can be
  * opened for writing by nobody, root included. Otherwise, where root can open the device and the
  * QEMU user cannot, libvirt throws its cached capabilities away and asks QEMU again at every start
- * (10.7 s seen). Mounts made later by others still arrive.
+ * (10.7 s seen).
  */
 static bool
 hide_kvm(const Options *options, GError **error)
@@ -74,8 +87,6 @@ hide_kvm(const Options *options, GError **error)
     fd = open(cover, O_WRONLY | O_CREAT | O_CLOEXEC, 0);
     if (fd < 0)
         return coco_vmm_error_errno(error, errno, "write '%s'", cover);
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-        return coco_vmm_error_errno(error, errno, "make a mount namespace");
     if (mount(cover, "/dev/kvm", NULL, MS_BIND, NULL) < 0 ||
         mount(NULL, "/dev/kvm", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
         return coco_vmm_error_errno(error, errno, "hide /dev/kvm");
@@ -86,6 +97,18 @@ static void
 on_libvirt_error(void *data, virErrorPtr error)
 {
     /* Errors are read after each call; libvirt's default prints them on stderr too. */
+}
+
+static bool
+prepare_namespace(const Options *options, GError **error)
+{
+    bool nodes = options->disks != NULL && coco_disks_have_device(options->disks);
+
+    if (!nodes && !options->hide_kvm)
+        return true;
+    return enter_namespace(error) && (!options->hide_kvm || hide_kvm(options, error)) &&
+           (!nodes || coco_disks_make_nodes(options->run_dir, options->disks,
+                                            (uid_t) options->disk_owner, error));
 }
 
 static virConnect *
@@ -286,14 +309,29 @@ check_started(const Options *options, virDomain *domain, GError **error)
     return coco_launch_security_check_qemu(&options->expected, support, type, error);
 }
 
+/* Descriptors are given to a domain that libvirt knows and that does not run yet. */
+static bool
+start_defined(const Options *options, virDomain *domain, GError **error)
+{
+    if (!coco_disks_associate(domain, options->disks, error))
+        return false;
+    return virDomainCreateWithFlags(domain, VIR_DOMAIN_START_PAUSED) == 0 ||
+           coco_libvirt_error(error, "start domain");
+}
+
 static virDomain *
 start_domain(const Options *options, virConnect *connection, const char *xml, GError **error)
 {
-    virDomain *domain;
+    virDomain *domain = options->disks == NULL
+                            ? virDomainCreateXML(connection, xml, VIR_DOMAIN_START_PAUSED)
+                            : virDomainDefineXML(connection, xml);
 
-    domain = virDomainCreateXML(connection, xml, VIR_DOMAIN_START_PAUSED);
     if (domain == NULL) {
         (void) coco_libvirt_error(error, "start domain");
+    } else if (options->disks != NULL && !start_defined(options, domain, error)) {
+        g_clear_pointer(&domain, coco_domain_unref);
+    }
+    if (domain == NULL) {
         explain_machine(options, connection, xml, error);
         shorten(*error);
         add_log_tail(options, "coco.log", error);
@@ -393,7 +431,7 @@ run(const Options *options, CocoLaunchReport *report, GError **error)
     json_object *line;
     pid_t pid;
 
-    if (options->hide_kvm && !hide_kvm(options, error))
+    if (!prepare_namespace(options, error))
         return false;
     if (!coco_capability_cache_seed(options->cache_dir, options->run_dir, options->emulator,
                                     &cache_lock, error)) {
@@ -468,6 +506,9 @@ main(int argc, char **argv)
         { "attest", 0, 0, G_OPTION_ARG_STRING, &options.attest, "ask on the measurement",
           "PROGRAM|URL" },
         { "attest-timeout", 0, 0, G_OPTION_ARG_INT, &options.attest_timeout_s, "seconds", "N" },
+        { "disks", 0, 0, G_OPTION_ARG_STRING, &options.disks, "what descriptors 3 and up are",
+          "LETTERS" },
+        { "disk-owner", 0, 0, G_OPTION_ARG_INT, &options.disk_owner, "QEMU's user", "UID" },
         { "hide-kvm", 0, 0, G_OPTION_ARG_NONE, &options.hide_kvm, "make KVM unusable", NULL },
         { 0 },
     };

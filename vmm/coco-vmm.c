@@ -33,6 +33,7 @@ typedef struct {
     char *initdata_annotation;
     char **overrides;
     gboolean json;
+    gboolean wait;
     gboolean verbose;
 } Arguments;
 
@@ -80,6 +81,7 @@ run_launch(const Arguments *arguments)
         .share = arguments->share,
         .overrides = (const char *const *) arguments->overrides,
         .initdata = initdata_of(arguments),
+        .wait = arguments->wait,
         .verbose = arguments->verbose,
     };
 
@@ -130,7 +132,7 @@ run_list(const Arguments *arguments)
 
 static const Command commands[] = {
     { "launch", "start a VM; tell how it goes in JSON lines",
-      " config run-dir share set initdata initdata-annotation verbose ", " config run-dir ",
+      " config run-dir share set initdata initdata-annotation wait verbose ", " config run-dir ",
       run_launch },
     { "destroy", "end the VM of a run directory and remove its files", " run-dir ", " run-dir ",
       run_destroy },
@@ -185,6 +187,8 @@ make_context(const Command *command, Arguments *arguments)
           "give the initdata (TOML) in FILE to the guest, instead of [guest] initdata", "FILE" },
         { "initdata-annotation", 0, 0, G_OPTION_ARG_FILENAME, &arguments->initdata_annotation,
           "the same from a file with the pod annotation: base64 of gzip of TOML", "FILE" },
+        { "wait", 'w', 0, G_OPTION_ARG_NONE, &arguments->wait,
+          "before the VM is made, read which disks it gets from standard input", NULL },
         { "base", 'b', 0, G_OPTION_ARG_FILENAME, &arguments->base,
           "directory of the run directories (default: $COCO_RUN_DIR or /run/coco)", "DIR" },
         { "json", 'j', 0, G_OPTION_ARG_NONE, &arguments->json, "print JSON", NULL },

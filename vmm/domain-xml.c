@@ -224,6 +224,69 @@ write_initdata(xmlTextWriter *w, const CocoDomainFacts *facts)
     coco_xml_close(w);
 }
 
+/* vdb, …, vdz, vdaa, …: vda is the disk with the initdata. The guest's kernel counts by itself. */
+static char *
+target_name(size_t i)
+{
+    GString *name = g_string_new(NULL);
+
+    for (size_t rest = i + 2; rest > 0; rest = (rest - 1) / 26)
+        g_string_prepend_c(name, (char) ('a' + (rest - 1) % 26));
+    g_string_prepend(name, "vd");
+    return g_string_free(name, FALSE);
+}
+
+/* How it gets to QEMU: disk-libvirt.h. */
+static void
+write_disk_source(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
+{
+    const CocoVmDisk *disk = &facts->disks->items[i];
+    g_autofree char *name = coco_vm_disk_name(i);
+    g_autofree char *node = g_strconcat(facts->run_dir, "/vm/disks/", name, NULL);
+
+    if (disk->is_device)
+        coco_xml_leaf(w, "source", "dev", node, NULL);
+    else
+        coco_xml_leaf(w, "source", "file", disk->path, "fdgroup", name, NULL);
+}
+
+static void
+write_disk_address(xmlTextWriter *w, size_t i)
+{
+    unsigned int slot;
+    unsigned int function;
+    g_autofree char *slot_text = NULL;
+    g_autofree char *function_text = NULL;
+
+    coco_vm_disk_slot(i, &slot, &function);
+    slot_text = g_strdup_printf("0x%02x", slot);
+    function_text = g_strdup_printf("0x%x", function);
+    coco_xml_leaf(w, "address", "type", "pci", "domain", "0x0000", "bus", "0x00", "slot", slot_text,
+                  "function", function_text, function == 0 ? "multifunction" : NULL, "on", NULL);
+}
+
+/* What the guest discards is freed on the host; what it flushes is on the host's disk. */
+static void
+write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
+{
+    const CocoVmDisk *disk = &facts->disks->items[i];
+    g_autofree char *name = coco_vm_disk_name(i);
+    g_autofree char *target = target_name(i);
+
+    coco_xml_open(w, "disk");
+    coco_xml_attribute(w, "type", disk->is_device ? "block" : "file");
+    coco_xml_attribute(w, "device", "disk");
+    coco_xml_leaf(w, "driver", "name", "qemu", "type", "raw", disk->readonly ? NULL : "discard",
+                  "unmap", NULL);
+    write_disk_source(w, facts, i);
+    coco_xml_leaf(w, "target", "dev", target, "bus", "virtio", NULL);
+    if (disk->readonly)
+        coco_xml_leaf(w, "readonly", NULL);
+    coco_xml_text(w, "serial", name);
+    write_disk_address(w, i);
+    coco_xml_close(w);
+}
+
 /* QEMU connects to the logger, which listens before it starts: no byte of the boot is lost. */
 static void
 write_serial(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *facts)
@@ -272,6 +335,8 @@ write_devices(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFact
     coco_xml_text(w, "emulator", coco_vm_config_string(config, COCO_KEY_HOST_QEMU));
     coco_xml_leaf(w, "controller", "type", "usb", "model", "none", NULL);
     write_initdata(w, facts);
+    for (size_t i = 0; facts->disks != NULL && i < facts->disks->n; i++)
+        write_disk(w, facts, i);
     write_share(w, facts);
     write_serial(w, config, facts);
     write_transport(w, facts);

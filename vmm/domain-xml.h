@@ -11,6 +11,7 @@
 #include "vmm/boot-files.h"
 #include "vmm/config.h"
 #include "vmm/host-choice.h"
+#include "vmm/vm-disk.h"
 
 /* The tag by which the guest mounts the shared directory. */
 #define COCO_SHARE_TAG "kataShared"
@@ -23,6 +24,7 @@ typedef struct CocoDomainFacts {
     const char *virtiofsd;     /* the program, by a path below run_dir; NULL when share is */
     const CocoBootFiles *boot; /* nullable: the files that the config names, and no blobs */
     const char *initdata_disk; /* nullable */
+    const CocoVmDisks *disks;  /* nullable; open */
     GBytes *host_data;         /* nullable: what the config says; else of the TEE's size */
 } CocoDomainFacts;
 

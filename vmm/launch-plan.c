@@ -67,6 +67,39 @@ coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_di
     return true;
 }
 
+static const char *
+rootfs_name(const CocoLaunchPlan *plan)
+{
+    return coco_vm_config_choice_name(COCO_KEY_GUEST_ROOTFS,
+                                      coco_vm_config_choice(plan->config, COCO_KEY_GUEST_ROOTFS));
+}
+
+bool
+coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError **error)
+{
+    int rootfs = coco_vm_config_choice(plan->config, COCO_KEY_GUEST_ROOTFS);
+
+    if (rootfs == COCO_ROOTFS_GUEST_PULL)
+        return bad_config(error,
+                          "[guest] rootfs = %s: this version gives containers their root file "
+                          "systems by virtiofs or as disks only",
+                          rootfs_name(plan));
+    /* Disks are given by their place on the PCI bus. */
+    if (request->disks.n > 0 && coco_tee_of(plan->config)->tee == COCO_TEE_SE)
+        return bad_config(error, "disk '%s': a machine without PCI gets no disks of the host",
+                          request->disks.items[0].path);
+    if (request->share && rootfs != COCO_ROOTFS_VIRTIOFS)
+        return bad_config(error,
+                          "[guest] rootfs = %s: the guest gets no directory of the host, and this "
+                          "container has a root file system or a mount that is one",
+                          rootfs_name(plan));
+    if (!request->share)
+        g_clear_pointer(&plan->share, g_free);
+    plan->disks = request->disks;
+    request->disks = (CocoVmDisks){ 0 };
+    return true;
+}
+
 static bool
 check_program(const char *what, const char *path, GError **error)
 {
@@ -199,7 +232,8 @@ coco_launch_plan_check(CocoLaunchPlan *plan, GError **error)
            check_program("QEMU", coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU), error) &&
            coco_qemu_user_find(coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU_USER),
                                &plan->user, error) &&
-           check_kvm(plan, error) && check_share(plan, error) && open_boot_files(plan, error);
+           check_kvm(plan, error) && check_share(plan, error) &&
+           coco_vm_disks_open(&plan->disks, error) && open_boot_files(plan, error);
 }
 
 char *
@@ -215,6 +249,7 @@ coco_launch_plan_xml(const CocoLaunchPlan *plan)
         .virtiofsd = virtiofsd,
         .boot = plan->boot,
         .initdata_disk = plan->initdata.initdata != NULL ? initdata_disk : NULL,
+        .disks = &plan->disks,
         .host_data = plan->initdata.host_data,
     };
 
@@ -248,4 +283,5 @@ coco_launch_plan_clear(CocoLaunchPlan *plan)
     g_clear_pointer(&plan->virtiofsd, g_free);
     g_clear_pointer(&plan->cache_dir, g_free);
     coco_initdata_binding_clear(&plan->initdata);
+    coco_vm_disks_clear(&plan->disks);
 }

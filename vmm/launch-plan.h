@@ -12,6 +12,7 @@
 #include "vmm/config.h"
 #include "vmm/host-choice.h"
 #include "vmm/initdata-binding.h"
+#include "vmm/launch-request.h"
 #include "vmm/qemu-user.h"
 #include "vmm/run-dir.h"
 
@@ -25,12 +26,17 @@ typedef struct {
     char *virtiofsd; /* the real program; nullable */
     char *cache_dir;
     CocoInitdataBinding initdata;
+    CocoVmDisks disks;
 } CocoLaunchPlan;
 
 /* Loads config and initdata and chooses; reads the host, changes nothing. */
 bool coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_dir,
                            const char *share, const char *const *overrides,
                            const CocoInitdataSource *initdata, GError **error);
+
+/* Takes what was asked for later over into the plan: the disks, and whether the share is wanted. A
+ * config that does not allow it is BAD_CONFIG. request: its disks move. */
+bool coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError **error);
 
 /* Checks programs, files and the QEMU user's access to them; the run directory exists by now. */
 bool coco_launch_plan_check(CocoLaunchPlan *plan, GError **error);

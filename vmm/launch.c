@@ -144,6 +144,20 @@ start_console(Launch *launch, GError **error)
                       &launch->console_pid, error);
 }
 
+/* Where the guest finds each disk, in the order of the request. */
+static void
+tell_disks(json_object *line, const CocoVmDisks *disks)
+{
+    json_object *paths = json_object_new_array();
+
+    for (size_t i = 0; i < disks->n; i++) {
+        g_autofree char *path = coco_vm_disk_pci_path(i);
+
+        (void) json_object_array_add(paths, json_object_new_string(path));
+    }
+    (void) json_object_object_add(line, "disks", paths);
+}
+
 static void
 tell_result(Launch *launch, const CocoVmState *state)
 {
@@ -156,6 +170,7 @@ tell_result(Launch *launch, const CocoVmState *state)
     coco_json_add_int(line, "console_pid", state->console_pid);
     coco_json_add_string(line, "agent", state->agent);
     coco_json_add_string(line, "console", console);
+    tell_disks(line, &launch->plan.disks);
     if (launch->measurement != NULL)
         (void) json_object_object_add(line, "measurement", json_object_get(launch->measurement));
     coco_launch_report_write(&launch->report, line);
@@ -217,6 +232,29 @@ start_vm(Launch *launch, const CocoLaunchOptions *options, CocoWorkerResult *res
     return started;
 }
 
+static void
+set_deadline(Launch *launch)
+{
+    launch->deadline = g_get_monotonic_time() +
+                       G_USEC_PER_SEC * (gint64) coco_vm_config_number(
+                                            launch->plan.config, COCO_KEY_HOST_LAUNCH_TIMEOUT_S);
+}
+
+/* The time until the request comes is its sender's. */
+static bool
+await_request(Launch *launch, const CocoLaunchOptions *options, GError **error)
+{
+    g_auto(CocoLaunchRequest) request = { 0 };
+
+    if (!options->wait)
+        return true;
+    if (!coco_launch_request_read(STDIN_FILENO, launch->signal_fd, &request, error))
+        return false;
+    set_deadline(launch);
+    coco_launch_report_phase(&launch->report, "wait");
+    return coco_launch_plan_take(&launch->plan, &request, error);
+}
+
 static bool
 run(Launch *launch, const CocoLaunchOptions *options, GError **error)
 {
@@ -226,15 +264,13 @@ run(Launch *launch, const CocoLaunchOptions *options, GError **error)
     if (!coco_launch_plan_load(plan, options->config, options->run_dir, options->share,
                                options->overrides, &options->initdata, error))
         return false;
-    launch->deadline =
-        g_get_monotonic_time() + G_USEC_PER_SEC * (gint64) coco_vm_config_number(
-                                                      plan->config, COCO_KEY_HOST_LAUNCH_TIMEOUT_S);
+    set_deadline(launch);
     tell_config(launch);
     coco_launch_report_phase(&launch->report, "config");
     launch->signal_fd = coco_worker_watch_signals(error);
     if (launch->signal_fd < 0 || !coco_tee_check_host(plan->config, error) ||
-        !claim(launch, error) || !coco_launch_plan_check(plan, error) ||
-        !coco_launch_plan_write(plan, error) ||
+        !claim(launch, error) || !await_request(launch, options, error) ||
+        !coco_launch_plan_check(plan, error) || !coco_launch_plan_write(plan, error) ||
         !coco_launch_measure_start(&launch->measure, plan, &options->initdata, error) ||
         !start_console(launch, error))
         return false;

@@ -18,6 +18,7 @@ typedef struct {
     const char *share;            /* nullable */
     const char *const *overrides; /* nullable */
     CocoInitdataSource initdata;
+    bool wait; /* for a request on standard input, launch-request.h */
     bool verbose;
 } CocoLaunchOptions;
 

@@ -17,7 +17,7 @@
 #include "vmm/vmm-error.h"
 
 /* Above any descriptor number that a helper is given. */
-#define FIRST_SPARE_FD 16
+#define FIRST_SPARE_FD 160
 
 char *
 coco_spawn_find_helper(const char *name)

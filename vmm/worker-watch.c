@@ -20,7 +20,7 @@
 #include "vmm/vmm-error.h"
 
 /* Of the worker's command line, its NULL included. */
-#define MAX_ARGUMENTS 16
+#define MAX_ARGUMENTS 24
 
 /* A line of the worker is a few hundred bytes; QEMU's last words are cut by the worker. */
 #define MAX_LINE (64 * 1024)
@@ -205,6 +205,9 @@ start_worker(const CocoLaunchPlan *plan, bool verbose, pid_t *out_pid, int *out_
         security,
         attest_timeout,
     };
+    g_autofree char *letters = coco_vm_disks_letters(&plan->disks);
+    g_autofree char *owner = g_strdup_printf("--disk-owner=%u", (unsigned int) plan->user.uid);
+    int fds[3 + COCO_VM_DISKS_MAX];
     g_auto(CocoFd) in = -1;
     g_auto(CocoFd) out = -1;
     size_t n = g_strv_length((char **) (uintptr_t) argv);
@@ -214,14 +217,23 @@ start_worker(const CocoLaunchPlan *plan, bool verbose, pid_t *out_pid, int *out_
         argv[n++] = "--hide-kvm";
     if (hook[0] != '\0')
         argv[n++] = attest;
+    if (plan->disks.n > 0) {
+        argv[n++] = "--disks";
+        argv[n++] = letters;
+        argv[n++] = owner;
+    }
     if (log < 0)
         return coco_vmm_error_errno(error, errno, "write '%s'", log_path);
     if (pipe2(ends, O_CLOEXEC) < 0)
         return coco_vmm_error_errno(error, errno, "start '%s'", program);
     in = ends[0];
     out = ends[1];
-    if (!coco_spawn(argv, (int[]){ -1, out, verbose ? STDERR_FILENO : log }, 3,
-                    COCO_SPAWN_DIES_WITH_PARENT, out_pid, error))
+    fds[0] = -1;
+    fds[1] = out;
+    fds[2] = verbose ? STDERR_FILENO : log;
+    for (size_t i = 0; i < plan->disks.n; i++)
+        fds[3 + i] = plan->disks.items[i].fd;
+    if (!coco_spawn(argv, fds, 3 + plan->disks.n, COCO_SPAWN_DIES_WITH_PARENT, out_pid, error))
         return false;
     *out_fd = coco_fd_steal(&in);
     return true;

@@ -22,13 +22,10 @@ config_of(const char *text)
 #define CONFIG "[vm]\ntee=none\n[guest]\nkernel=/g/vmlinuz\ninitrd=/g/initrd.img\n"
 
 static void
-compare(const char *name, const char *text, CocoAccel accel, CocoTransport transport,
-        const char *share)
+compare_facts(const char *name, const char *text, const CocoDomainFacts *facts)
 {
-    CocoDomainFacts facts = { accel, transport, "/run/coco/0123456789abcdef0123", share,
-                              "/run/coco/0123456789abcdef0123/vm/virtiofsd" };
     g_autoptr(CocoVmConfig) config = config_of(text);
-    g_autofree char *xml = coco_domain_xml(config, &facts);
+    g_autofree char *xml = coco_domain_xml(config, facts);
     g_autofree char *path = g_build_filename(GOLDEN_DIR, name, NULL);
     g_autofree char *golden = NULL;
 
@@ -36,6 +33,16 @@ compare(const char *name, const char *text, CocoAccel accel, CocoTransport trans
         cr_assert(g_file_set_contents(path, xml, -1, NULL));
     cr_assert(g_file_get_contents(path, &golden, NULL, NULL), "no golden file %s", path);
     cr_assert_str_eq(xml, golden);
+}
+
+static void
+compare(const char *name, const char *text, CocoAccel accel, CocoTransport transport,
+        const char *share)
+{
+    CocoDomainFacts facts = { accel, transport, "/run/coco/0123456789abcdef0123", share,
+                              "/run/coco/0123456789abcdef0123/vm/virtiofsd" };
+
+    compare_facts(name, text, &facts);
 }
 
 Test(domain_xml, kvm_vsock_share)
@@ -58,6 +65,26 @@ Test(domain_xml, tcg_channel_share)
 Test(domain_xml, tcg_channel)
 {
     compare("tcg-channel.xml", CONFIG, COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL, NULL);
+}
+
+/* Files by descriptor, devices by a node of QEMU's own; more than one slot's worth of them. */
+Test(domain_xml, disks_of_the_host)
+{
+    g_auto(CocoVmDisks) disks = { 0 };
+    CocoDomainFacts facts = { .accel = COCO_ACCEL_TCG,
+                              .transport = COCO_TRANSPORT_CHANNEL,
+                              .run_dir = "/run/coco/0123456789abcdef0123",
+                              .initdata_disk = "/run/coco/0123456789abcdef0123/initdata.img",
+                              .disks = &disks };
+
+    coco_vm_disks_add(&disks, "/snapshots/1/rwlayer.img", false);
+    coco_vm_disks_add(&disks, "/snapshots/<2>/layer.erofs", true);
+    coco_vm_disks_add(&disks, "/dev/mapper/pool-snap-3", false);
+    coco_vm_disks_add(&disks, "/dev/mapper/pool-snap-4", true);
+    disks.items[2].is_device = disks.items[3].is_device = true;
+    while (disks.n < 30)
+        coco_vm_disks_add(&disks, "/layer", true);
+    compare_facts("disks.xml", CONFIG, &facts);
 }
 
 Test(domain_xml, every_key_that_shows)

@@ -5,27 +5,23 @@
  *
  * Source: Kata src/agent/src/storage/.
  */
-#include "guest/storage.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "guest-protocol/fd.h"
 #include "guest-protocol/ttrpc-error.h"
 #include "guest/paths.h"
+#include "guest/storage-private.h"
 
 /* Kata: the upper and work directories of an overlay are made inside this one. */
 #define OVERLAY_CREATE_OPTION "io.katacontainers.volume.overlayfs.create_directory="
 #define KATA_OPTION_PREFIX "io.katacontainers."
-
-struct _CocoStorages {
-    char *base;
-    GPtrArray *mounted; /* paths, in order */
-};
+#define KATA_MARK_PREFIX "X-kata."
 
 typedef bool (*MountFunc)(CocoStorages *storages, const Grpc__Storage *storage, GError **error);
 
@@ -66,6 +62,7 @@ coco_storage_parse_options(char *const *options, size_t count, char **out_data)
         if (found != NULL)
             flags = found->clears ? flags & ~found->flag : flags | found->flag;
         else if (!g_str_has_prefix(options[i], KATA_OPTION_PREFIX) &&
+                 !g_str_has_prefix(options[i], KATA_MARK_PREFIX) &&
                  !g_str_has_prefix(options[i], "fsgid=") && *options[i] != '\0')
             g_string_append_printf(data, "%s%s", data->len > 0 ? "," : "", options[i]);
     }
@@ -74,16 +71,17 @@ coco_storage_parse_options(char *const *options, size_t count, char **out_data)
 }
 
 static bool
-mount_on(int target, const Grpc__Storage *storage, unsigned long extra_flags, GError **error)
+mount_on(int target, const Grpc__Storage *storage, const char *source, unsigned long extra_flags,
+         GError **error)
 {
     g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", target);
     g_autofree char *data = NULL;
     unsigned long flags =
         coco_storage_parse_options(storage->options, storage->n_options, &data) | extra_flags;
 
-    if (mount(storage->source, path, storage->fstype, flags, data) < 0) {
+    if (mount(source, path, storage->fstype, flags, data) < 0) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "mount %s '%s' on '%s': %s",
-                    storage->fstype, storage->source, storage->mount_point, g_strerror(errno));
+                    storage->fstype, source, storage->mount_point, g_strerror(errno));
         return false;
     }
     return true;
@@ -129,21 +127,44 @@ is_mounted(int target)
            (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
-static bool
-mount_storage(CocoStorages *storages, const Grpc__Storage *storage, unsigned long flags,
-              GError **error)
+void
+coco_storages_remember(CocoStorages *storages, const char *path, bool is_disk)
 {
-    g_auto(CocoFd) target =
-        coco_paths_make_directory(storages->base, storage->mount_point, 0755, error);
+    CocoStorageMount *mounted = g_new(CocoStorageMount, 1);
+
+    *mounted = (CocoStorageMount){ .path = g_strdup(path), .is_disk = is_disk };
+    g_ptr_array_add(storages->mounted, mounted);
+}
+
+static void
+storage_mount_free(void *data)
+{
+    CocoStorageMount *mounted = data;
+
+    g_free(mounted->path);
+    g_free(mounted);
+}
+
+bool
+coco_storages_mount(CocoStorages *storages, const Grpc__Storage *storage, const char *source,
+                    const char *mount_point, GError **error)
+{
+    g_auto(CocoFd) target = coco_paths_make_directory(storages->base, mount_point, 0755, error);
 
     if (target < 0)
         return false;
     if (is_mounted(target))
         return true;
-    if (!mount_on(target, storage, flags, error))
+    if (!mount_on(target, storage, source, 0, error))
         return false;
-    g_ptr_array_add(storages->mounted, g_strdup(storage->mount_point));
+    coco_storages_remember(storages, mount_point, g_str_has_prefix(source, "/dev/"));
     return true;
+}
+
+static bool
+mount_storage(CocoStorages *storages, const Grpc__Storage *storage, GError **error)
+{
+    return coco_storages_mount(storages, storage, storage->source, storage->mount_point, error);
 }
 
 static bool
@@ -162,7 +183,7 @@ add_virtiofs(CocoStorages *storages, const Grpc__Storage *storage, GError **erro
 {
     static const char *const allowed[] = { "virtiofs", NULL };
 
-    return check_fstype(storage, allowed, error) && mount_storage(storages, storage, 0, error);
+    return check_fstype(storage, allowed, error) && mount_storage(storages, storage, error);
 }
 
 static bool
@@ -170,7 +191,7 @@ add_ephemeral(CocoStorages *storages, const Grpc__Storage *storage, GError **err
 {
     static const char *const allowed[] = { "tmpfs", "hugetlbfs", NULL };
 
-    return check_fstype(storage, allowed, error) && mount_storage(storages, storage, 0, error) &&
+    return check_fstype(storage, allowed, error) && mount_storage(storages, storage, error) &&
            set_owner(storages->base, storage, error);
 }
 
@@ -227,7 +248,7 @@ add_overlay(CocoStorages *storages, const Grpc__Storage *storage, GError **error
             return false;
     }
     return check_overlay_options(storages, storage, error) &&
-           mount_storage(storages, storage, 0, error);
+           mount_storage(storages, storage, error);
 }
 
 /* clang-format off */
@@ -239,15 +260,18 @@ static const struct {
     { "ephemeral", add_ephemeral },
     { "local", add_local },
     { "overlayfs", add_overlay },
+    { "blk", coco_storages_add_disk },
 };
 /* clang-format on */
 
 const char *const *
 coco_storage_drivers(void)
 {
-    static const char *const names[] = { "virtio-fs", "ephemeral", "local", "overlayfs", NULL };
+    static const char *const names[] = { "virtio-fs", "ephemeral",         "local", "overlayfs",
+                                         "blk",       "erofs.multi-layer", NULL };
 
-    G_STATIC_ASSERT(G_N_ELEMENTS(names) == G_N_ELEMENTS(drivers) + 1);
+    /* The last one comes in groups: coco_storage_is_layer(). */
+    G_STATIC_ASSERT(G_N_ELEMENTS(names) == G_N_ELEMENTS(drivers) + 2);
     return names;
 }
 
@@ -257,7 +281,7 @@ coco_storages_new(const char *base)
     CocoStorages *storages = g_new0(CocoStorages, 1);
 
     storages->base = g_strdup(base);
-    storages->mounted = g_ptr_array_new_with_free_func(g_free);
+    storages->mounted = g_ptr_array_new_with_free_func(storage_mount_free);
     return storages;
 }
 
@@ -265,9 +289,14 @@ static void
 unmount_to(CocoStorages *storages, guint count)
 {
     while (storages->mounted->len > count) {
-        const char *path = g_ptr_array_index(storages->mounted, storages->mounted->len - 1);
+        const CocoStorageMount *mounted =
+            g_ptr_array_index(storages->mounted, storages->mounted->len - 1);
 
-        (void) umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+        if (mounted->is_disk)
+            coco_storage_settle_disk(mounted->path);
+        (void) umount2(mounted->path, MNT_DETACH | UMOUNT_NOFOLLOW);
+        if (mounted->is_disk)
+            (void) rmdir(mounted->path);
         g_ptr_array_remove_index(storages->mounted, storages->mounted->len - 1);
     }
 }
@@ -299,6 +328,7 @@ bool
 coco_storages_add(CocoStorages *storages, Grpc__Storage *const *list, size_t count, GError **error)
 {
     guint before = storages->mounted->len;
+    bool has_layers = false;
 
     if (count > COCO_STORAGES_MAX || before + count > COCO_STORAGES_MAX) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "more than %d storages",
@@ -306,11 +336,18 @@ coco_storages_add(CocoStorages *storages, Grpc__Storage *const *list, size_t cou
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!add_one(storages, list[i], error)) {
+        bool is_layer = coco_storage_is_layer(list[i]);
+
+        has_layers = has_layers || is_layer;
+        if (!is_layer && !add_one(storages, list[i], error)) {
             g_prefix_error(error, "storage %zu: ", i);
             unmount_to(storages, before);
             return false;
         }
+    }
+    if (has_layers && !coco_storages_add_layers(storages, list, count, error)) {
+        unmount_to(storages, before);
+        return false;
     }
     return true;
 }
@@ -330,7 +367,7 @@ coco_storages_remount(CocoStorages *storages, Grpc__Storage *const *list, size_t
                         "'%s' is not a mounted tmpfs", list[i]->mount_point);
             return false;
         }
-        if (!mount_on(target, list[i], MS_REMOUNT, error))
+        if (!mount_on(target, list[i], list[i]->source, MS_REMOUNT, error))
             return false;
     }
     return true;

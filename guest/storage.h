@@ -2,8 +2,9 @@
 /*
  * The storages of a sandbox or a container: what a host asks to be mounted before anything runs.
  *
- * Drivers: virtio-fs, ephemeral (tmpfs, hugetlbfs), local (a directory), overlayfs. Others are
- * UNIMPLEMENTED. Mount points are confined to the base directory; no link is followed out of it.
+ * Drivers: virtio-fs, ephemeral (tmpfs, hugetlbfs), local (a directory), overlayfs, blk (a disk),
+ * erofs.multi-layer (disks that become an overlay). Others are UNIMPLEMENTED. Mount points are
+ * confined to the base directory; no link is followed out of it.
  *
  * Ownership: a set owns its mounts and takes them away, the last first, when it is freed.
  * Thread: any; mounting virtiofs waits for the host's file server, which is up before the guest.

@@ -75,7 +75,7 @@ Test(service, metrics_and_details, .timeout = 20)
 
     cr_assert_not_null(strstr(((Grpc__Metrics *) metrics.reply)->metrics,
                               "kata_guest_meminfo{item=\"memtotal\"} "));
-    cr_assert_eq(response->agent_details->n_storage_handlers, 4);
+    cr_assert_eq(response->agent_details->n_storage_handlers, 6);
     cr_assert(response->agent_details->supports_seccomp);
     coco_pb_free(metrics.reply);
     coco_pb_free(details.reply);

@@ -47,12 +47,52 @@ Test(storage, refusals)
     g_autofree char *base = g_dir_make_tmp("coco-storage-XXXXXX", NULL);
     g_autofree char *inside = g_build_filename(base, "x", NULL);
 
-    cr_assert_eq(add_code(base, "blk", "ext4", inside), COCO_TTRPC_UNIMPLEMENTED);
+    cr_assert_eq(add_code(base, "nvdimm", "ext4", inside), COCO_TTRPC_UNIMPLEMENTED);
+    cr_assert_eq(add_code(base, "blk", "ext4", inside), COCO_TTRPC_INVALID_ARGUMENT);
+    cr_assert_eq(add_code(base, "blk", "proc", inside), COCO_TTRPC_INVALID_ARGUMENT);
+    cr_assert_eq(add_code(base, "erofs.multi-layer", "erofs", inside), COCO_TTRPC_INVALID_ARGUMENT);
     cr_assert_eq(add_code(base, "ephemeral", "proc", inside), COCO_TTRPC_INVALID_ARGUMENT);
     cr_assert_eq(add_code(base, "virtio-fs", "tmpfs", inside), COCO_TTRPC_INVALID_ARGUMENT);
     cr_assert_eq(add_code(base, "ephemeral", "tmpfs", "/etc"), COCO_TTRPC_INVALID_ARGUMENT);
     cr_assert_eq(add_code(base, "local", "local", "/proc/x"), COCO_TTRPC_INVALID_ARGUMENT);
     coco_directory_tree_remove(base);
+}
+
+/* Layers are told by their options; each of these lists lacks something, and nothing is mounted. */
+Test(storage, layers_that_make_no_overlay)
+{
+    static const struct {
+        const char *fstype;
+        const char *option;
+        const char *message;
+    } rows[] = {
+        { "xfs", "X-kata.overlay-lower", "another file system" },
+        { "erofs", "X-kata.overlay-upper", "another file system" },
+        { "erofs", "X-kata.gpt-partitioned=true", "partitions and dm-verity" },
+        { "erofs", "X-kata.dmverity-enabled=true", "partitions and dm-verity" },
+        { "erofs", "X-kata.overlay-lower", "the VM has no disk there" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *base = g_dir_make_tmp("coco-storage-XXXXXX", NULL);
+        g_autofree char *inside = g_build_filename(base, "x", NULL);
+        g_autoptr(CocoStorages) storages = coco_storages_new(base);
+        char *options[] = { (char *) "X-kata.multi-layer=true", (char *) rows[i].option };
+        g_autoptr(GError) error = NULL;
+        Grpc__Storage storage;
+        Grpc__Storage *list[] = { &storage };
+
+        grpc__storage__init(&storage);
+        storage.driver = (char *) "blk";
+        storage.source = (char *) "1f.7";
+        storage.fstype = (char *) rows[i].fstype;
+        storage.mount_point = inside;
+        storage.options = options;
+        storage.n_options = G_N_ELEMENTS(options);
+        cr_assert_not(coco_storages_add(storages, list, 1, &error));
+        cr_assert_not_null(strstr(error->message, rows[i].message), "%s", error->message);
+        coco_directory_tree_remove(base);
+    }
 }
 
 Test(storage, local_is_a_directory_with_its_mode)

@@ -154,7 +154,8 @@ check_propagation(const Grpc__Mount *mount, GError **error)
 }
 
 static bool
-adapt_mount(Grpc__Mount *mount, const CocoGuestSpecContext *context, GError **error)
+adapt_mount(Grpc__Mount *mount, const CocoGuestSpecContext *context, bool *out_shares,
+            GError **error)
 {
     bool recursive = has_option(mount, "rbind");
     g_autofree char *source = NULL;
@@ -180,6 +181,7 @@ adapt_mount(Grpc__Mount *mount, const CocoGuestSpecContext *context, GError **er
         return false;
     }
     adapt_bind(mount, guest_path);
+    *out_shares = true;
     return true;
 }
 
@@ -269,15 +271,13 @@ coco_guest_process_adapt(Grpc__Process *process)
 
 bool
 coco_guest_spec_adapt(Grpc__Spec *spec, const CocoGuestSpecContext *context, bool *out_pidns,
-                      GError **error)
+                      bool *out_shares, GError **error)
 {
-    g_autofree char *root = g_build_filename(COCO_SHARE_IN_GUEST, context->id, "rootfs", NULL);
-
     *out_pidns = false;
     clear_message(&spec->hooks);
     clear_message(&spec->solaris);
     clear_message(&spec->windows);
-    replace(&spec->root->path, root);
+    replace(&spec->root->path, context->root);
     coco_guest_process_adapt(spec->process);
     if (spec->linux != NULL) {
         adapt_namespaces(spec->linux, out_pidns);
@@ -288,7 +288,7 @@ coco_guest_spec_adapt(Grpc__Spec *spec, const CocoGuestSpecContext *context, boo
             coco_guest_resources_adapt(spec->linux->resources);
     }
     for (size_t i = 0; i < spec->n_mounts; i++) {
-        if (!adapt_mount(spec->mounts[i], context, error))
+        if (!adapt_mount(spec->mounts[i], context, out_shares, error))
             return false;
     }
     adapt_annotations(spec, context);

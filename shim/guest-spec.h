@@ -21,14 +21,16 @@ typedef struct {
     const char *id;
     const char *bundle;
     const char *shared; /* host path of the exported directory: bind mounts are made there */
+    const char *root;   /* guest path of the root file system */
     CocoContainerKind kind;
 } CocoGuestSpecContext;
 
 /* Makes the bind mounts of the spec in the shared directory and points everything at guest paths.
- * out_pidns: the container shares the pod's PID namespace. On failure what was mounted is the
- * caller's to undo: coco_share_remove(). */
+ * out_pidns: the container shares the pod's PID namespace. out_shares: set when something was put
+ * into the shared directory, else left alone. On failure what was mounted is the caller's to undo:
+ * coco_share_remove(). */
 bool coco_guest_spec_adapt(Grpc__Spec *spec, const CocoGuestSpecContext *context, bool *out_pidns,
-                           GError **error);
+                           bool *out_shares, GError **error);
 
 /* A container's annotation, NULL if absent. (transfer none) user_data: Grpc__Spec. */
 const char *coco_guest_spec_annotation(const char *key, void *user_data);

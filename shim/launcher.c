@@ -22,13 +22,16 @@
 #include "guest-protocol/ttrpc-error.h"
 
 #define LINE_MAX_BYTES (64 * 1024)
+#define NEEDS_MAX_BYTES (64 * 1024)
 #define FIRST_TIMEOUT_MS 12000 /* until the config line, the first thing a launcher says */
 #define LAUNCH_TIMEOUT_MS 120000
 #define SLACK_MS 5000 /* the launcher's own deadline comes first: its error says more */
 #define DEFAULT_AGENT_TIMEOUT_MS 30000
 
-typedef struct {
+struct _CocoLauncher {
+    GTask *task; /* which owns this */
     pid_t pid;
+    int input; /* where it waits for what the VM gets; -1: told */
     int output;
     unsigned int output_source;
     unsigned int timeout_source;
@@ -38,11 +41,13 @@ typedef struct {
     CocoLaunchResult *result;
     GError *error; /* first thing that went wrong */
     char *program;
-    char *rootfs; /* how containers get their root file systems; NULL: not told */
+    unsigned int timeout_ms; /* of the launch; 0: the config line has not come */
     int status;
     bool exited;
     bool answered; /* a result line came */
-} Run;
+};
+
+typedef CocoLauncher Run;
 
 void
 coco_launch_result_free(CocoLaunchResult *result)
@@ -53,6 +58,7 @@ coco_launch_result_free(CocoLaunchResult *result)
     g_free(result->console);
     g_free(result->summary);
     g_free(result->phases);
+    g_strfreev(result->disks);
     g_free(result->measurement);
     g_free(result);
 }
@@ -64,13 +70,13 @@ run_free(void *data)
 
     g_clear_handle_id(&run->output_source, g_source_remove);
     g_clear_handle_id(&run->timeout_source, g_source_remove);
+    coco_fd_clear(&run->input);
     coco_fd_clear(&run->output);
     g_string_free(run->line, TRUE);
     g_string_free(run->phases, TRUE);
     coco_launch_result_free(run->result);
     g_clear_error(&run->error);
     g_free(run->program);
-    g_free(run->rootfs);
     g_free(run);
 }
 
@@ -80,6 +86,23 @@ member_string(struct json_object *object, const char *key)
     struct json_object *value = json_object_object_get(object, key);
 
     return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+/* The texts of a list; what is no text is "". */
+static char **
+member_strings(struct json_object *object, const char *key)
+{
+    struct json_object *list = json_object_object_get(object, key);
+    g_autoptr(GStrvBuilder) texts = g_strv_builder_new();
+    size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *text = json_object_array_get_idx(list, i);
+
+        g_strv_builder_add(
+            texts, json_object_is_type(text, json_type_string) ? json_object_get_string(text) : "");
+    }
+    return g_strv_builder_end(texts);
 }
 
 /* The text of an object, or NULL. */
@@ -138,6 +161,7 @@ take_result(Run *run, struct json_object *object)
     result->console_pid = (pid_t) member_int(object, "console_pid", 0);
     result->agent = g_strdup(member_string(object, "agent"));
     result->console = g_strdup(member_string(object, "console"));
+    result->disks = member_strings(object, "disks");
     result->measurement = member_object(object, "measurement");
 }
 
@@ -176,9 +200,11 @@ take_config(GTask *task, struct json_object *object)
                         member_string(object, "tee"), member_string(object, "accel"),
                         member_string(object, "accel_reason"), member_string(object, "transport"),
                         member_string(object, "transport_reason"), member_string(object, "rootfs"));
-    run->rootfs = g_strdup(member_string(object, "rootfs"));
-    if (!run->exited)
-        set_deadline(task, (unsigned int) CLAMP(timeout, 1000, 3600000) + SLACK_MS);
+    run->timeout_ms = (unsigned int) CLAMP(timeout, 1000, 3600000) + SLACK_MS;
+    g_clear_handle_id(&run->timeout_source, g_source_remove);
+    /* While it waits for us it takes no time of its own. */
+    if (!run->exited && run->input < 0)
+        set_deadline(task, run->timeout_ms);
 }
 
 static void
@@ -216,11 +242,6 @@ check_result(Run *run)
              run->result->agent[0] == '\0')
         g_set_error(&run->error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
                     "launcher '%s' gave a result without a VM", run->program);
-    else if (run->rootfs != NULL && run->rootfs[0] != '\0' && strcmp(run->rootfs, "virtiofs") != 0)
-        g_set_error(&run->error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
-                    "[guest] rootfs = %s: this version gives containers their root file systems by "
-                    "virtiofs only",
-                    run->rootfs);
 }
 
 /* Ends the run. Output that came before the exit is in the pipe and read first; its end is not
@@ -310,54 +331,67 @@ on_cancelled(GCancellable *cancellable, void *user_data)
 
 /* Only async-signal-safe calls: between fork and exec. */
 static void
-exec_launcher(int output, char *const argv[])
+exec_launcher(int input, int output, char *const argv[])
 {
     coco_signals_reset_in_child();
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (setpgid(0, 0) == 0 && dup2(output, STDOUT_FILENO) >= 0)
+    if (setpgid(0, 0) == 0 && dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0)
         (void) execv(argv[0], argv);
     _exit(127);
 }
 
-static pid_t
-spawn(const CocoLaunchRequest *request, int *out_output, GError **error)
+static bool
+make_pipe(int *out_read_end, int *out_write_end)
 {
-    const char *argv[] = { request->program,
-                           "launch",
-                           "--config",
-                           request->config,
-                           "--run-dir",
-                           request->run_dir,
-                           "--share",
-                           request->share,
-                           request->initdata != NULL ? "--initdata-annotation" : NULL,
-                           request->initdata,
-                           NULL };
-    g_auto(CocoFd) write_end = -1;
-    int pipe_fds[2];
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return false;
+    *out_read_end = ends[0];
+    *out_write_end = ends[1];
+    return true;
+}
+
+static pid_t
+spawn(const CocoLaunchRequest *request, int *out_input, int *out_output, GError **error)
+{
+    const char *argv[] = {
+        request->program,  "launch",
+        "--config",        request->config,
+        "--run-dir",       request->run_dir,
+        "--share",         request->share,
+        "--wait",          request->initdata != NULL ? "--initdata-annotation" : NULL,
+        request->initdata, NULL
+    };
+    g_auto(CocoFd) input = -1;
+    g_auto(CocoFd) input_end = -1;
+    g_auto(CocoFd) output = -1;
+    g_auto(CocoFd) output_end = -1;
     pid_t pid;
 
-    if (access(request->program, X_OK) != 0 || pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+    if (access(request->program, X_OK) != 0 || !make_pipe(&input_end, &input) ||
+        !make_pipe(&output, &output_end)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
                     "run launcher '%s': %s", request->program, g_strerror(errno));
         return -1;
     }
-    write_end = pipe_fds[1];
-    (void) fcntl(write_end, F_SETFL, 0); /* the launcher writes blocking */
+    /* The launcher's own ends block. */
+    (void) fcntl(output_end, F_SETFL, 0);
+    (void) fcntl(input_end, F_SETFL, 0);
     pid = fork();
     if (pid == 0)
-        exec_launcher(write_end, (char *const *) (void *) argv);
+        exec_launcher(input_end, output_end, (char *const *) (void *) argv);
     if (pid < 0) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "run launcher '%s': %s",
                     request->program, g_strerror(errno));
-        coco_fd_close(pipe_fds[0]);
         return -1;
     }
-    *out_output = pipe_fds[0];
+    *out_input = coco_fd_steal(&input);
+    *out_output = coco_fd_steal(&output);
     return pid;
 }
 
-void
+CocoLauncher *
 coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
                         GCancellable *cancellable, GAsyncReadyCallback callback, void *user_data)
 {
@@ -365,6 +399,8 @@ coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
     Run *run = g_new0(Run, 1);
 
     g_task_set_check_cancellable(task, FALSE);
+    run->task = task;
+    run->input = -1;
     run->output = -1;
     run->line = g_string_new(NULL);
     run->phases = g_string_new(NULL);
@@ -372,11 +408,11 @@ coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
     run->result->agent_timeout_us = (int64_t) DEFAULT_AGENT_TIMEOUT_MS * 1000;
     run->program = g_strdup(request->program);
     g_task_set_task_data(task, run, run_free);
-    run->pid = spawn(request, &run->output, &run->error);
+    run->pid = spawn(request, &run->input, &run->output, &run->error);
     if (run->pid < 0) {
         g_task_return_error(task, g_steal_pointer(&run->error));
         g_object_unref(task);
-        return;
+        return NULL;
     }
     coco_signals_watch_child(signals, run->pid, on_launcher_exit, task);
     run->output_source = g_unix_fd_add(run->output, G_IO_IN | G_IO_HUP, on_output_ready, task);
@@ -384,6 +420,49 @@ coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
     if (cancellable != NULL)
         run->cancelled_handler =
             g_signal_connect(cancellable, "cancelled", G_CALLBACK(on_cancelled), task);
+    return run;
+}
+
+static char *
+line_of(const CocoLaunchNeeds *needs)
+{
+    struct json_object *line = json_object_new_object();
+    struct json_object *disks = json_object_new_array();
+    char *text;
+
+    for (size_t i = 0; i < needs->n_disks; i++) {
+        struct json_object *disk = json_object_new_object();
+
+        (void) json_object_object_add(disk, "path", json_object_new_string(needs->disks[i].path));
+        (void) json_object_object_add(disk, "readonly",
+                                      json_object_new_boolean(needs->disks[i].readonly));
+        (void) json_object_array_add(disks, disk);
+    }
+    (void) json_object_object_add(line, "share", json_object_new_boolean(needs->share));
+    (void) json_object_object_add(line, "disks", disks);
+    text = g_strconcat(json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN), "\n", NULL);
+    (void) json_object_put(line);
+    return text;
+}
+
+bool
+coco_launcher_send(CocoLauncher *launcher, const CocoLaunchNeeds *needs, GError **error)
+{
+    g_autofree char *line = line_of(needs);
+    g_auto(CocoFd) input = coco_fd_steal(&launcher->input);
+    size_t length = strlen(line);
+
+    /* So much fits into a pipe that nobody has read from yet. */
+    if (length > NEEDS_MAX_BYTES) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "the paths of %zu disks are too long", needs->n_disks);
+        return false;
+    }
+    if (launcher->timeout_ms > 0 && !launcher->exited)
+        set_deadline(launcher->task, launcher->timeout_ms);
+    if (write(input, line, length) != (ssize_t) length)
+        g_debug("launcher '%s' takes no request: %s", launcher->program, g_strerror(errno));
+    return true;
 }
 
 CocoLaunchResult *

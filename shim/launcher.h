@@ -25,6 +25,21 @@ typedef struct {
     const char *initdata; /* file with the initdata annotation of the pod; nullable */
 } CocoLaunchRequest;
 
+/* What the VM gets is known later than that it will be wanted: the launcher gets ready and waits.
+ */
+typedef struct {
+    const char *path; /* a file or a block device */
+    bool readonly;
+} CocoLaunchDisk;
+
+typedef struct {
+    bool share; /* the directory of the request is exported */
+    const CocoLaunchDisk *disks;
+    size_t n_disks;
+} CocoLaunchNeeds;
+
+typedef struct _CocoLauncher CocoLauncher;
+
 typedef struct {
     pid_t vm_pid;
     pid_t virtiofsd_pid; /* 0 without a share */
@@ -33,6 +48,7 @@ typedef struct {
     char *console;       /* path of the console log */
     char *summary;       /* "tee none, accel tcg, transport channel" for the log */
     char *phases;        /* "config 1 ms, start 250 ms" for the log */
+    char **disks;        /* where the guest has each disk, as Kata's agent protocol writes it */
     char *measurement;   /* JSON object of the values that attestation should show; NULL: no TEE */
     int64_t agent_timeout_us;
 } CocoLaunchResult;
@@ -42,10 +58,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoLaunchResult, coco_launch_result_free)
 
 /* Firing cancellable, or the launch deadline of the config passing (plus a little, since the
  * launcher itself should end it first), kills the launcher. What it may have left behind is then
- * the caller's to clear: coco_pod_dir_kill_processes(). */
-void coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
-                             GCancellable *cancellable, GAsyncReadyCallback callback,
-                             void *user_data);
+ * the caller's to clear: coco_pod_dir_kill_processes(). Result: (transfer none), valid until
+ * callback runs; NULL when nothing was started. */
+CocoLauncher *coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
+                                      GCancellable *cancellable, GAsyncReadyCallback callback,
+                                      void *user_data);
+
+/* Tells a launcher what the VM gets, once; it does not go on before. The launch deadline counts
+ * from here. A launcher that has ended meanwhile is no error: its run's result says why. */
+bool coco_launcher_send(CocoLauncher *launcher, const CocoLaunchNeeds *needs, GError **error);
 
 /* NULL with error set: COCO_TTRPC_ERROR, code by what the caller can do: INVALID_ARGUMENT (config),
  * FAILED_PRECONDITION (this host cannot launch that), DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE (VM

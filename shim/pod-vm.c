@@ -54,6 +54,10 @@ struct _CocoPodVm {
     CocoPodVmState state;
     GCancellable *cancellable; /* of whatever step is under way */
     bool launcher_runs;
+    CocoLauncher *launcher; /* nullable: none that waits */
+    bool settled;           /* it was told what the VM gets */
+    bool has_share;
+    size_t n_disks;
     CocoLaunchResult *launched;
     ProcessWatch processes[N_PROCESSES];
     CocoTtrpcClient *agent;
@@ -382,6 +386,7 @@ on_launched(GObject *source, GAsyncResult *result, void *user_data)
     CocoPodVm *vm = user_data;
 
     vm->launcher_runs = false;
+    vm->launcher = NULL;
     if (launched == NULL || vm->state != COCO_POD_VM_LAUNCHING) {
         coco_launch_result_free(launched);
         if (vm->state == COCO_POD_VM_STOPPING)
@@ -398,6 +403,13 @@ on_launched(GObject *source, GAsyncResult *result, void *user_data)
     if (launched->measurement != NULL)
         g_message("vm %s: expected measurement %s", vm->pod_id, launched->measurement);
     if (!watch_launched(vm, &error)) {
+        fail(vm, error);
+        return;
+    }
+    if (g_strv_length(launched->disks) != vm->n_disks) {
+        error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
+                            "the launcher gave %u places for %zu disks",
+                            g_strv_length(launched->disks), vm->n_disks);
         fail(vm, error);
         return;
     }
@@ -421,7 +433,34 @@ coco_pod_vm_start(CocoPodVm *vm)
         return;
     vm->started_at = g_get_monotonic_time();
     vm->launcher_runs = true;
-    coco_launcher_run_async(&request, vm->signals, vm->cancellable, on_launched, vm);
+    vm->launcher = coco_launcher_run_async(&request, vm->signals, vm->cancellable, on_launched, vm);
+}
+
+bool
+coco_pod_vm_launch(CocoPodVm *vm, const CocoLaunchNeeds *needs, GError **error)
+{
+    vm->settled = true;
+    vm->has_share = needs->share;
+    vm->n_disks = needs->n_disks;
+    return vm->launcher == NULL || coco_launcher_send(vm->launcher, needs, error);
+}
+
+bool
+coco_pod_vm_is_settled(const CocoPodVm *vm)
+{
+    return vm->settled;
+}
+
+bool
+coco_pod_vm_has_share(const CocoPodVm *vm)
+{
+    return vm->has_share;
+}
+
+char *const *
+coco_pod_vm_disks(const CocoPodVm *vm)
+{
+    return vm->launched->disks;
 }
 
 /* Adds what the guest said last, now that nothing more can come. */

@@ -19,6 +19,7 @@
 #include <glib.h>
 
 #include "guest-protocol/ttrpc-client.h"
+#include "shim/launcher.h"
 #include "shim/pod-dir.h"
 #include "shim/signals.h"
 
@@ -41,8 +42,21 @@ void coco_pod_vm_free(CocoPodVm *vm);
 
 void coco_pod_vm_set_gone_func(CocoPodVm *vm, CocoPodVmGoneFunc func, void *user_data);
 
-/* Starts the launcher; does nothing the second time. */
+/* Starts the launcher, which gets ready and waits; does nothing the second time. */
 void coco_pod_vm_start(CocoPodVm *vm);
+
+/* Tells the launcher what the VM gets, once. A VM that has failed by then is no error: whoever
+ * waits for it hears why. */
+bool coco_pod_vm_launch(CocoPodVm *vm, const CocoLaunchNeeds *needs, GError **error);
+
+/* It has been told: nothing can be added to the VM any more. */
+bool coco_pod_vm_is_settled(const CocoPodVm *vm);
+
+/* The guest has the shared directory, or will have it. */
+bool coco_pod_vm_has_share(const CocoPodVm *vm);
+
+/* Where a ready VM has the disks it was launched with, in their order. */
+char *const *coco_pod_vm_disks(const CocoPodVm *vm);
 
 /* Calls func once, never before this returns. */
 void coco_pod_vm_when_ready(CocoPodVm *vm, CocoPodVmReadyFunc func, void *user_data);

@@ -16,6 +16,7 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/fd.h"
+#include "shim/host-mounts.h"
 #include "shim/mount-options.h"
 
 #define NAME_MAX_BYTES                                                                             \
@@ -53,15 +54,14 @@ coco_share_prepare(const char *shared, GError **error)
     return true;
 }
 
-static bool
-mount_one(const Containerd__Types__Mount *mount, const char *target, GError **error)
+/* Where mounts are that a root file system is made of; not exported. */
+static char *
+layers_of(const char *shared, const char *id)
 {
-    g_auto(CocoMountOptions) options = { 0 };
+    g_autofree char *parent = g_path_get_dirname(shared);
+    g_autofree char *name = g_strconcat("layers-", id, NULL);
 
-    coco_mount_options_parse(mount->options, mount->n_options, &options);
-    if (strcmp(mount->type, "bind") == 0)
-        options.flags |= MS_BIND;
-    return coco_mount(mount->type, mount->source, target, &options, error);
+    return g_build_filename(parent, name, NULL);
 }
 
 bool
@@ -70,6 +70,7 @@ coco_share_add_rootfs(const char *shared, const char *id, Containerd__Types__Mou
 {
     g_autofree char *directory = g_build_filename(shared, id, NULL);
     g_autofree char *target = g_build_filename(directory, "rootfs", NULL);
+    g_autofree char *layers = layers_of(shared, id);
     g_auto(CocoMountOptions) bind = { .flags = MS_BIND | MS_REC, .data = g_strdup("") };
 
     if (mkdir(directory, 0711) != 0 || mkdir(target, 0755) != 0)
@@ -83,10 +84,8 @@ coco_share_add_rootfs(const char *shared, const char *id, Containerd__Types__Mou
                         mounts[i]->source, mounts[i]->target);
             return false;
         }
-        if (!mount_one(mounts[i], target, error))
-            return false;
     }
-    return true;
+    return coco_host_mounts_make(mounts, n_mounts, layers, target, error);
 }
 
 static bool
@@ -156,11 +155,13 @@ coco_share_remove(const char *shared, const char *id)
     g_autofree char *prefix = g_strconcat(id, "-", NULL);
     g_autofree char *directory = g_build_filename(shared, id, NULL);
     g_autofree char *rootfs = g_build_filename(directory, "rootfs", NULL);
+    g_autofree char *layers = layers_of(shared, id);
     DIR *entries = opendir(shared);
     struct dirent *entry;
 
     remove_mount_point(rootfs);
     remove_mount_point(directory);
+    coco_host_mounts_undo(layers);
     while (entries != NULL && (entry = readdir(entries)) != NULL) {
         const char *rest =
             g_str_has_prefix(entry->d_name, prefix) ? entry->d_name + strlen(prefix) : "";

@@ -24,6 +24,9 @@
 
 #define COCO_SHARE_IN_GUEST "/run/kata-containers/shared/containers"
 
+/* Where root file systems are mounted in the guest that do not come through the share. */
+#define COCO_ROOT_IN_GUEST "/run/kata-containers"
+
 /* Gives this process a mount namespace of its own; mounts of the host still arrive in it. */
 bool coco_share_enter_namespace(GError **error);
 

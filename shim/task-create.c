@@ -11,6 +11,7 @@
 #include "shim/guest-spec.h"
 #include "shim/invocation.h"
 #include "shim/pod-initdata.h"
+#include "shim/root-plan.h"
 #include "shim/share.h"
 #include "shim/shim-socket.h"
 #include "shim/task-op.h"
@@ -22,6 +23,7 @@
 typedef struct {
     Grpc__Spec *spec;
     bool pidns;
+    CocoRootPlan root;
     GError *failure;
 } Create;
 
@@ -38,6 +40,7 @@ on_undone(void *user_data)
     Create *create = op->extra;
     g_autoptr(GError) failure = g_steal_pointer(&create->failure);
 
+    coco_root_plan_clear(&create->root);
     coco_task_op_fail(op, failure);
 }
 
@@ -85,6 +88,7 @@ on_created(GObject *source, GAsyncResult *result, void *user_data)
     g_autoptr(GError) error = NULL;
     g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
     CocoTaskOp *op = user_data;
+    Create *create = op->extra;
     Containerd__Task__V2__CreateTaskResponse response =
         CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
 
@@ -94,6 +98,7 @@ on_created(GObject *source, GAsyncResult *result, void *user_data)
         undo(op, g_steal_pointer(&error));
         return;
     }
+    coco_root_plan_clear(&create->root);
     coco_container_set_created(op->container);
     coco_process_start_stdio(op->process, coco_pod_vm_agent(coco_pod_vm(op->pod)));
     coco_task_watch_exit(op->pod, op->container, op->process);
@@ -108,6 +113,7 @@ on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
     CocoTaskOp *op = user_data;
     Create *create = op->extra;
     Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+    Grpc__Storage **storages = NULL;
 
     if (error != NULL) {
         undo(op, g_error_new(error->domain, error->code, "start VM of pod %s: %s",
@@ -118,8 +124,13 @@ on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
     request.exec_id = request.container_id;
     request.oci = create->spec;
     request.sandbox_pidns = create->pidns;
+    request.n_storages = create->root.n_disks;
+    if (request.n_storages > 0)
+        request.storages = storages =
+            coco_root_plan_storages(&create->root, coco_pod_vm_disks(vm), create->spec->root->path);
     coco_pod_call_agent(op->pod, "CreateContainer", &request.base,
                         &google__protobuf__empty__descriptor, CREATE_TIMEOUT_S, on_created, op);
+    coco_root_storages_free(storages, request.n_storages);
     g_clear_pointer(&create->spec, grpc__spec__auto_free);
 }
 
@@ -171,11 +182,58 @@ mount_rootfs(const CocoTaskOp *op, const Grpc__Spec *spec, GError **error)
                                 ? g_strdup(spec->root->path)
                                 : g_build_filename(request->bundle, spec->root->path, NULL);
 
-    if (coco_share_add_rootfs(coco_pod_shared_dir(op->pod), request->id, request->rootfs,
-                              request->n_rootfs, root, error))
-        return true;
-    g_prefix_error(error, "root file system of container %s: ", request->id);
-    return false;
+    return coco_share_add_rootfs(coco_pod_shared_dir(op->pod), request->id, request->rootfs,
+                                 request->n_rootfs, root, error);
+}
+
+/* Disks go into a VM before it starts, so only the first container of a pod can have some; what
+ * comes later, or has no form for disks, is mounted here and exported. */
+static bool
+place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
+{
+    const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
+    Create *create = op->extra;
+    bool done = coco_root_plan_make(request->rootfs, request->n_rootfs, &create->root, error);
+
+    if (done && create->root.n_disks > 0 && coco_pod_vm_is_settled(coco_pod_vm(op->pod))) {
+        coco_root_plan_clear(&create->root);
+        create->root = (CocoRootPlan){ .why_shared = g_strdup("the pod's VM is there already") };
+    }
+    if (done && create->root.why_shared != NULL)
+        g_message("container %s: the disks of its root file system are mounted on the host: %s",
+                  request->id, create->root.why_shared);
+    *out_path = create->root.n_disks > 0
+                    ? g_build_filename(COCO_ROOT_IN_GUEST, request->id, "rootfs", NULL)
+                    : g_build_filename(COCO_SHARE_IN_GUEST, request->id, "rootfs", NULL);
+    if (done && create->root.n_disks == 0)
+        done = mount_rootfs(op, create->spec, error);
+    if (!done)
+        g_prefix_error(error, "root file system of container %s: ", request->id);
+    return done;
+}
+
+/* The first container says what the VM gets. A pod's others may need the share though it does not.
+ */
+static bool
+settle_vm(const CocoTaskOp *op, bool shares, GError **error)
+{
+    const Create *create = op->extra;
+    CocoPodVm *vm = coco_pod_vm(op->pod);
+    g_autofree CocoLaunchDisk *disks = g_new0(CocoLaunchDisk, create->root.n_disks + 1);
+    CocoLaunchNeeds needs = { .share = shares, .disks = disks, .n_disks = create->root.n_disks };
+
+    if (coco_pod_vm_is_settled(vm)) {
+        if (coco_pod_vm_has_share(vm) || !shares)
+            return true;
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
+                    "container %s: its pod's VM was started without a shared directory",
+                    coco_container_id(op->container));
+        return false;
+    }
+    for (size_t i = 0; i < needs.n_disks; i++)
+        disks[i] = (CocoLaunchDisk){ .path = create->root.disks[i].path,
+                                     .readonly = create->root.disks[i].readonly };
+    return coco_pod_vm_launch(vm, &needs, error);
 }
 
 /* `start` did it, but containerd 2 with Task v3 starts no shim for a pod's further containers, and
@@ -191,18 +249,36 @@ leave_address(const CocoPod *pod, const char *bundle)
         g_warning("bundle '%s': %s", bundle, error->message);
 }
 
-/* All that needs no VM; it boots meanwhile. */
+/* The mounts and the spec of the container, which say what the VM needs. */
+static bool
+adapt(CocoTaskOp *op, CocoContainerKind kind, bool *out_shares, GError **error)
+{
+    const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
+    Create *create = op->extra;
+    g_autofree char *root = NULL;
+    CocoGuestSpecContext context = {
+        .id = request->id,
+        .bundle = request->bundle,
+        .shared = coco_pod_shared_dir(op->pod),
+        .kind = kind,
+    };
+
+    if (!place_rootfs(op, &root, error))
+        return false;
+    context.root = root;
+    *out_shares = kind != COCO_KIND_SINGLE || create->root.n_disks == 0;
+    return coco_guest_spec_adapt(create->spec, &context, &create->pidns, out_shares, error);
+}
+
+/* All that needs no VM; after it the VM boots. */
 static bool
 prepare(CocoTaskOp *op, GError **error)
 {
     const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
     Create *create = op->extra;
-    CocoGuestSpecContext context = {
-        .id = request->id,
-        .bundle = request->bundle,
-        .shared = coco_pod_shared_dir(op->pod),
-    };
+    CocoContainerKind kind;
     const char *pod_id;
+    bool shares = false;
 
     if (!coco_pod_start_vm(op->pod, error))
         return false;
@@ -211,13 +287,12 @@ prepare(CocoTaskOp *op, GError **error)
         return false;
     leave_address(op->pod, request->bundle);
     create->spec->process->terminal = request->terminal; /* what the caller set up its end for */
-    return coco_container_kind_detect(request->id, coco_guest_spec_annotation, create->spec,
-                                      &context.kind, &pod_id, error) &&
+    return coco_container_kind_detect(request->id, coco_guest_spec_annotation, create->spec, &kind,
+                                      &pod_id, error) &&
            coco_pod_initdata_check(coco_pod_run_dir(op->pod),
                                    coco_pod_initdata_find(coco_guest_spec_annotation, create->spec),
                                    error) &&
-           mount_rootfs(op, create->spec, error) &&
-           coco_guest_spec_adapt(create->spec, &context, &create->pidns, error);
+           adapt(op, kind, &shares, error) && settle_vm(op, shares, error);
 }
 
 static bool

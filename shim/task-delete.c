@@ -41,7 +41,6 @@ on_removed(void *user_data)
 
     coco_timestamp_set(&exited_at, coco_process_exited_at(op->process));
     event.container_id = (char *) coco_container_id(op->container);
-    event.id = event.container_id;
     event.pid = coco_task_op_pid(op);
     event.exit_status = coco_process_exit_status(op->process);
     event.exited_at = &exited_at;

@@ -23,6 +23,7 @@ def test_life_of_a_task(case):
     assert len(pids) == 1 and pids.pop() > 0, mine
     equal((values["/tasks/exit"]["id"], values["/tasks/exit"]["exit_status"]), (identifier, 17))
     equal(values["/tasks/delete"]["exit_status"], 17)
+    assert not values["/tasks/delete"].get("id"), "an id would be that of an exec"
 
 
 def test_life_of_an_exec(case):

@@ -31,7 +31,6 @@ handle_state(CocoTtrpcCall *call, void *pod)
     response.terminal = coco_process_terminal(op->process);
     response.exit_status = coco_process_exit_status(op->process);
     response.exited_at = &exited_at;
-    response.exec_id = request->exec_id;
     coco_task_op_reply(op, &response.base);
 }
 

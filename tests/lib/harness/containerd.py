@@ -64,9 +64,9 @@ class Timeout(AssertionError):
 class Node:
     """One containerd and what belongs to it. `base` is short: socket paths must stay under 108 bytes."""
 
-    def __init__(self, runtime, env=None, run_dir=None, config=None):
+    def __init__(self, runtime, env=None, run_dir=None, config=None, base=None):
         self.runtime, self.runtime_name = runtime, RUNTIMES[runtime]
-        self.base = pathlib.Path(tempfile.mkdtemp(prefix="ct-", dir=os.environ.get("TMPDIR", "/tmp")))
+        self.base = base or pathlib.Path(tempfile.mkdtemp(prefix="ct-", dir=os.environ.get("TMPDIR", "/tmp")))
         self.base.chmod(0o711)  # QEMU runs as another user and must reach its files below
         self.run_dir = pathlib.Path(run_dir) if run_dir else self.base / "run"
         self.state = self.base / "state"

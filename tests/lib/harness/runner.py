@@ -6,6 +6,7 @@ A test file is tests/integration/NAME.py: functions test_*(case), a docstring, a
   RUNTIMES = ("coco",)         default ("runc", "coco"): the reference first, then ours;
                                a function may have its own: test_x.runtimes = ("coco",)
   NEEDS_GUEST = False          none of its tests starts a VM with the guest image
+  NEEDS_NODE = False           none of its tests calls containerd: case.node is not started
   SECONDS = 600                watchdog for each of its tests (default 240)
 A test that leaves a process, mount, socket or file behind fails, and the next test gets a new containerd."""
 import importlib.util
@@ -68,9 +69,10 @@ class Runner:
         self.report = report  # report(name, outcome, seconds, detail)
         self.nodes = {}
 
-    def node(self, runtime):
+    def node(self, runtime, started):
         if runtime not in self.nodes:
             self.nodes[runtime] = containerd.Node(runtime)
+        if started and not self.nodes[runtime].daemon:
             try:
                 self.nodes[runtime].start()
             except BaseException:
@@ -102,7 +104,7 @@ class Runner:
             return "failed", traceback.format_exc(limit=-3)
 
     def _attempt(self, test):
-        node = self.node(test.runtime)
+        node = self.node(test.runtime, test.needs_node)
         before = leaks.Snapshot(node)
         context = case_module.Case(node)
         outcome, detail = self._guarded(test, context)

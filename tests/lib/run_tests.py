@@ -5,6 +5,7 @@ import argparse
 import atexit
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -83,6 +84,15 @@ def private_folder(prefix):
     return folder
 
 
+def short_temporary_folder():
+    """Run directories hold sockets, whose paths have 107 bytes at most, and stand in QEMU's options: a long $TMPDIR, or one
+    with odd characters, cannot be used."""
+    folder = tempfile.gettempdir()
+    if not re.fullmatch(r"/[A-Za-z0-9._/-]{1,15}", folder):
+        print(f"note: TMPDIR '{folder}' is longer than 16 bytes or has odd characters: /tmp is used", flush=True)
+        os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
+
+
 def guest_place(build):
     """Where the tests take the guest image from. QEMU runs as a user of its own, who may have no way into this
     checkout (below /root, say): then it is a copy that everybody may read, for as long as the tests run."""
@@ -130,6 +140,8 @@ def print_list(suites, pattern, integration):
 def main():
     args = parse_arguments()
     os.chdir(TOP)
+    if not args.list:
+        short_temporary_folder()
     build = (args.build or pathlib.Path("build-sanitize" if args.sanitize else "build")).resolve()
     os.environ["COCO_TEST_BUILD"] = str(build)  # before harness.paths reads it
     place = guest_place(build)

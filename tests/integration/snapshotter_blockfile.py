@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blockfile snapshotter of containerd 1.7 (1.6 has none), unpacked for this: an image imported with it runs from a disk
+of the VM, and what a container writes is in its snapshot, in whole."""
+import os
+import subprocess
+
+from harness import debian, paths
+from harness.case import Skip, contains, equal
+from harness.containerd import Node
+
+RUNTIMES = ("coco",)
+PACKAGE = ("containerd", "1.7.24~ds1-6+deb13u1")
+PROGRAMS = {"/usr/bin/containerd": "9912cdfff923738916167fcecdfb09a5c908b5e26aaabc5fa9268b37988dd0ba",
+            "/usr/bin/ctr": "972d63c49f747ca861795df0b1493fa2ab09b2d035ceb986be75db28349d1427"}
+SEARCH = os.environ["PATH"] + ":/usr/sbin:/sbin"
+
+
+def tool(*command):
+    result = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            check=False, env=dict(os.environ, PATH=SEARCH))
+    assert result.returncode == 0, f"{command}: {result.stderr}"
+    return result.stdout
+
+
+class BlockfileNode(Node):
+    snapshotter = "blockfile"
+
+    def __init__(self, runtime):
+        try:
+            programs = [debian.file_of(*PACKAGE, path, digest) for path, digest in PROGRAMS.items()]
+        except debian.PackageMissing as missing:
+            raise Skip(str(missing)) from missing
+        super().__init__(runtime, env={"PATH": f"{programs[0].parent}:{paths.SHIM_DIR}:{SEARCH}"})
+        self.folder = self.base / "root" / "io.containerd.snapshotter.v1.blockfile"
+        self.folder.mkdir(parents=True)
+        # What each snapshot without a parent is a copy of.
+        tool("mke2fs", "-q", "-t", "ext4", "-m", "0", self.folder / "scratch", "64M")
+
+
+def test_run(case):
+    node = BlockfileNode(case.runtime)
+    case.defer(node.close)
+    node.start()
+    result = node.run("sh", "-c", "grep ' / ' /proc/mounts; ls /sys/block")
+    contains(result.stdout, "/dev/vda / ext4 rw", "\nvda\n")
+    verify = case.clean(node)
+    container = case.container_on(node, "sh", "-c", "echo kept > /made; echo written; sleep 1000", log=case.directory / "log")
+    container.wait_for_log("written")
+    container.task("delete", "--force", container.id)
+    snapshots = {path: tool("debugfs", "-R", "cat /made", path) for path in (node.folder / "snapshots").iterdir()}
+    written = [path for path, text in snapshots.items() if text == "kept\n"]
+    equal(len(written), 1, repr(snapshots))
+    state = tool("dumpe2fs", "-h", written[0])
+    contains(state, "clean")
+    assert "needs_recovery" not in state, state
+    container.remove()
+    verify()

@@ -16,7 +16,8 @@ from .base import TOP, NodeError
 BUILDER = TOP / "packaging" / "deb" / "build"
 SOURCES = ("guest-protocol", "vmm", "shim", "guest", "hypervisor-configs", "packaging", "meson.build", "meson_options.txt",
            "LICENSE", "tests/node/compile")
-TESTS = ("tests/lib", "tests/integration", "tests/node", "tests/bench", "tests/container")
+TESTS = ("tests/lib", "tests/integration", "tests/node", "tests/bench", "tests/container", "tests/replay",
+         "docs/differences.md")
 
 
 def run(what, command, **options):

@@ -89,13 +89,15 @@ Test(id_block, the_vector_is_met)
     CocoIdBlock block = vector_block();
     CocoIdBlock read;
     uint8_t bytes[COCO_ID_BLOCK_SIZE];
+    uint8_t again[COCO_ID_BLOCK_SIZE];
     g_autofree char *text = NULL;
 
     coco_id_block_to_bytes(&block, bytes);
     text = g_base64_encode(bytes, sizeof bytes);
     cr_assert_str_eq(text, VECTOR_BLOCK);
     cr_assert(coco_id_block_from_bytes(bytes, sizeof bytes, &read, NULL));
-    cr_assert_eq(memcmp(&read, &block, sizeof block), 0);
+    coco_id_block_to_bytes(&read, again); /* the structures themselves have padding */
+    cr_assert_arr_eq(again, bytes, sizeof bytes);
 }
 
 static void

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """containerd goes, gracefully or by kill -9, and comes back: containers run on, are found again, their output continues,
-execs go on, and what ended meanwhile still has its exit status. (That its event is sent again: test-event-publisher.)"""
+execs go on, and what ended meanwhile still has its exit status. (That its events are sent again: events_away.py.)"""
 import signal
 
 from harness import events
@@ -21,6 +21,17 @@ def verify_exit(case, node, container, name, status):
     watch.close()
 
 
+def verify_ended(node, ends, shim):
+    """What ended meanwhile waits with its exit status. Since 1.7 containerd drops a task that has no pids when it loads
+    it, and runc's shim then says that it has none: its exit status is lost (docs/differences.md)."""
+    if node.runtime == "runc" and node.line >= (1, 7):
+        equal(ends.status(), None)
+        return
+    equal(node.shim_pid(ends.id), shim, "the same shim")
+    equal(ends.status(), "STOPPED")
+    contains(ends.task("delete", ends.id, check=False).stderr, "exit code 33")
+
+
 def survives(case, number):
     node = case.private_node()
     verify = case.clean(node)
@@ -29,22 +40,21 @@ def survives(case, number):
     ends = case.container_on(node, "sh", "-c", "read x < /dev/zero & sleep 4; echo bye; exit 33", log=logs[1])
     lives.wait_for_log("line 3\n")
     lives.exec("true")
-    shims = [node.shim_pid(c.id) for c in (lives, ends)]
+    shims = {c.id: node.shim_pid(c.id) for c in (lives, ends)}
     pid = lives.pid()
     node.stop(number)
     assert events.wait_for_text(logs[1], "bye", 60), "the process ends without containerd too"
     before = len(lines(logs[0]))
     assert events.wait_for_text(logs[0], f"line {before + 3}\n", 60), "output goes on while containerd is away"
     node.start()
-    equal([node.shim_pid(c.id) for c in (lives, ends)], shims, "the same shims")
+    equal(node.shim_pid(lives.id), shims[lives.id], "the same shim")
     equal((lives.status(), lives.pid()), ("RUNNING", pid))
     equal(lives.out("echo", "answers"), "answers")
     before = len(lines(logs[0]))
     assert events.wait_for_text(logs[0], f"line {before + 2}\n", 60), "output goes on"
     text = lines(logs[0])
     equal(text, [f"line {n + 1}" for n in range(len(text))], "no line is lost or told twice")
-    equal(ends.status(), "STOPPED")
-    contains(ends.task("delete", ends.id, check=False).stderr, "exit code 33")
+    verify_ended(node, ends, shims[ends.id])
     verify_exit(case, node, lives, "SIGUSR1", 21)
     for container in (lives, ends):
         container.remove()
@@ -89,3 +99,6 @@ def test_fifos_are_attached_again(case):
     result = node.finish(second)
     equal(result.returncode, 21, result.stderr.decode())
     contains(result.stdout, "bye")
+
+
+EVERY_CONTAINERD = (test_twice, test_fifos_are_attached_again)

@@ -43,3 +43,6 @@ def test_pause_and_resume(case):
     events.wait("/tasks/paused", container.id)
     container.task("resume", container.id)
     events.wait("/tasks/resumed", container.id)
+
+
+EVERY_CONTAINERD = (test_life_of_a_task, test_life_of_an_exec)

@@ -7,7 +7,6 @@ import pathlib
 from harness import events, ociconfig, ttrpc, wire
 from harness.case import contains, equal
 from harness.shim import Shim
-from harness.ttrpc import TASK
 
 SPEC = "types.containerd.io/opencontainers/runtime-spec/1/"
 NO_TIME = -62135596800 & (1 << 64) - 1  # seconds of Go's zero time
@@ -249,12 +248,15 @@ def test_every_call_in_every_state(case):
     equal(shim.create().code, 0)
     verify(shim, "unknown exec", UNKNOWN_EXEC)
     verify(shim, "created", CREATED_ROWS)
-    waits = [shim.connection.send(TASK, "Wait", wire.message({1: shim.id})) for _ in range(20)]
+    waits = [shim.connection.send(shim.service, "Wait", wire.message({1: shim.id})) for _ in range(20)]
     verify(shim, "start", [Row("Start", wants={"pid": True})])
     assert events.wait_for_text(pathlib.Path(root / "tmp" / "ready"), "ready", 30), "the process does not run"
     verify(shim, "running", RUNNING_ROWS)
     verify(shim, "exec", EXEC_ROWS)
-    verify(shim, "unrunnable", UNRUNNABLE_ROWS)
+    # runc's shim of 1.7 counts each of these below the execs that run, and falls at the end of the task (makechan: size
+    # out of range).
+    if case.runtime != "runc" or case.node.line != (1, 7):
+        verify(shim, "unrunnable", UNRUNNABLE_ROWS)
     verify(shim, "paused", PAUSED_ROWS)
     verify(shim, "end", [Row("Kill", more={3: 9, 4: True})])
     for wait in waits:  # asked before the start, answered by the end, every one
@@ -324,3 +326,4 @@ def test_size_before_start(case):
 
 
 test_size_before_start.runtimes = ("coco",)  # runc's shim takes a fifo only for a terminal
+EVERY_CONTAINERD = (test_every_call_in_every_state,)

@@ -17,7 +17,7 @@ MESON_SUITES = ("unit", "fuzz-corpus")
 NODE_SUITES = ("node-short", "node")
 SUITES = ("style", "unit", "fuzz-corpus", "measure", "integration", "image", "tee", "quickstart", "endurance", "node-short")
 SANITIZED_SUITES = ("unit", "fuzz-corpus", "integration")
-EXTRA_SUITES = ("node", "soak", "memcheck")  # only when asked for: long
+EXTRA_SUITES = ("node", "soak", "memcheck", "containerd")  # only when asked for: long
 
 
 class Report:
@@ -116,6 +116,7 @@ def parse_arguments():
     parser.add_argument("--node", action="append", choices=("trixie", "forky", "bookworm"))
     parser.add_argument("--build", type=pathlib.Path)
     parser.add_argument("--sanitize", action="store_true")
+    parser.add_argument("--containerd", action="append", choices=("bookworm", "trixie", "forky"), default=[])
     parser.add_argument("-k", dest="pattern", default="")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--no-install", action="store_true")
@@ -149,8 +150,8 @@ def main():
     from harness import meson_tests, runner, sanitizers, style, vectors
     from node import suite as node_suite
     suites = args.suite or (SANITIZED_SUITES if args.sanitize else SUITES)
-    integration = runner.find([s for s in suites if s not in NODE_SUITES], args.pattern,
-                              args.runtime or (("coco",) if args.sanitize else ("runc", "coco")))
+    runtimes = args.runtime or (("coco",) if args.sanitize else ("runc", "coco"))
+    integration = runner.find([s for s in suites if s not in NODE_SUITES], args.pattern, runtimes, args.containerd)
     outside = runner.find(["node-outside"] if "node-short" in suites else [], args.pattern, args.runtime or ("coco",))
     if args.list:
         print_list(suites, args.pattern, integration + outside)

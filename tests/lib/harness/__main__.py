@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m harness [--suite NAME]… [--runtime runc|coco]… [-k TEXT] [--list]: only the integration part of
-tests/run, for a tree that is built already. COCO_TEST_BUILD names the build directory."""
+"""python3 -m harness [--suite NAME]… [--runtime runc|coco]… [--containerd DISTRO]… [-k TEXT] [--list]: only the integration
+part of tests/run, for a tree that is built already. COCO_TEST_BUILD names the build directory."""
 import argparse
 import sys
 
-from . import runner
+from . import containerd_release, runner
 
 
 def main():
     parser = argparse.ArgumentParser(prog="harness", description=__doc__)
     parser.add_argument("--suite", action="append")
     parser.add_argument("--runtime", action="append")
+    parser.add_argument("--containerd", action="append", choices=tuple(containerd_release.RELEASES), default=[])
     parser.add_argument("-k", dest="pattern", default="")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
-    tests = runner.find(args.suite or ["integration"], args.pattern, args.runtime or ("runc", "coco"))
+    tests = runner.find(args.suite or ["integration"], args.pattern, args.runtime or ("runc", "coco"), args.containerd)
     if args.list:
         print("\n".join(map(str, tests)))
         return 0

@@ -81,7 +81,7 @@ class Case:
 
     def private_node(self, **options):
         """A containerd of the test's own, for what has to differ in its environment; must be left clean too."""
-        node = Node(self.runtime, **options)
+        node = Node(self.runtime, **{"release": self.node.release} | options)
         self.stack.callback(node.close)
         node.start()
         return node

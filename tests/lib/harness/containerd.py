@@ -15,7 +15,7 @@ import tempfile
 import termios
 import time
 
-from . import paths, patience, processes, vmconfig
+from . import containerd_release, paths, patience, processes, vmconfig
 
 NAMESPACE = "default"
 IMAGE = "coco.local/busybox:1"
@@ -32,7 +32,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", 
 [grpc]
   address = "{base}/c.sock"
 [debug]
-  level = "debug"
+  level = "{level}"
 [plugins."io.containerd.internal.v1.opt"]
   path = "{base}/opt"
 """
@@ -64,8 +64,8 @@ class Timeout(AssertionError):
 class Node:
     """One containerd and what belongs to it. `base` is short: socket paths must stay under 108 bytes."""
 
-    def __init__(self, runtime, env=None, run_dir=None, config=None, base=None):
-        self.runtime, self.runtime_name = runtime, RUNTIMES[runtime]
+    def __init__(self, runtime, release=containerd_release.MACHINE, env=None, run_dir=None, config=None, base=None, level="debug"):
+        self.runtime, self.runtime_name, self.level = runtime, RUNTIMES[runtime], level
         self.base = base or pathlib.Path(tempfile.mkdtemp(prefix="ct-", dir=os.environ.get("TMPDIR", "/tmp")))
         self.base.chmod(0o711)  # QEMU runs as another user and must reach its files below
         self.run_dir = pathlib.Path(run_dir) if run_dir else self.base / "run"
@@ -75,25 +75,42 @@ class Node:
         self.config = config or vmconfig.write(self.base / "coco.conf")
         for name in ("tmp", "fifo", "opt", "run"):
             (self.base / name).mkdir(mode=0o711, exist_ok=True)
-        self.environment = dict(os.environ, PATH=f"{paths.SHIM_DIR}:{os.environ['PATH']}",
-                                COCO_RUN_DIR=str(self.run_dir), COCO_CONFIG=str(self.config),
-                                COCO_VMM=str(paths.LAUNCHER)) | (env or {})
+        self.environment = dict(os.environ, COCO_RUN_DIR=str(self.run_dir), COCO_CONFIG=str(self.config),
+                                COCO_VMM=str(paths.LAUNCHER))
         self.environment.pop("CONTAINERD_ADDRESS", None)
+        self.take_release(release)
+        self.environment.update(env or {})
         self.daemon = None
         self.imported = False
         self.counter = 0
 
     # -- the daemon
 
+    def take_release(self, release):
+        """Which containerd (ctr, runc and its shim) start() will start. After a stop(): the upgrade in place."""
+        self.release = release
+        programs = containerd_release.path_of(release, os.environ["PATH"])
+        self.environment["PATH"] = f"{paths.SHIM_DIR}:{programs}"
+
+    @property
+    def line(self):
+        """(1, 6) and so on: what a test that has to know the containerd it is on compares with."""
+        return tuple(int(number) for number in containerd_release.version(self.program).split(".")[:2])
+
+    @property
+    def program(self):
+        """containerd's own path, as it tells its shims."""
+        return containerd_release.program("containerd", self.environment)
+
     def start(self):
         config = self.base / "config.toml"
-        config.write_text(CONFIG.format(base=self.base) + timeouts())
+        config.write_text(CONFIG.format(base=self.base, level=self.level) + timeouts())
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as ready:
             ready.bind(str(self.base / "ready"))
             ready.settimeout(patience.stretch(30))
             with open(self.log, "ab") as log:
                 self.daemon = processes.own(subprocess.Popen(
-                    ["containerd", "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    [self.program, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     env=dict(self.environment, NOTIFY_SOCKET=str(self.base / "ready")), cwd=self.base))
             try:
                 while b"READY=1" not in ready.recv(4096):

@@ -16,9 +16,9 @@ class PackageMissing(Exception):
     """The message names the package and what the mirror has instead."""
 
 
-def run(*command):
+def run(*command, cwd=None):
     done = subprocess.run([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False, cwd=FOLDER)
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False, cwd=cwd)
     return done.returncode, done.stdout
 
 
@@ -40,7 +40,8 @@ def host_sources():
 class Apt:
     """apt with sources, lists and cache of its own. The lists are fetched when the first package is asked for."""
 
-    def __init__(self):
+    def __init__(self, folder, releases, security=()):
+        self.folder, self.releases, self.security = folder, releases, security
         self.updated = ""
         self.options = []
 
@@ -48,34 +49,36 @@ class Apt:
         if self.options:
             return
         sources = host_sources()
-        lines = [f"deb{sources[False][0]} {sources[False][1]} {release} main" for release in RELEASES]
+        lines = [f"deb{sources[False][0]} {sources[False][1]} {release} main" for release in self.releases]
         if True in sources:
-            lines += [f"deb{sources[True][0]} {sources[True][1]} {r}-security main" for r in RELEASES if r != "sid"]
+            lines += [f"deb{sources[True][0]} {sources[True][1]} {r}-security main" for r in self.security]
         for sub in ("lists/partial", "cache/archives/partial"):
-            (FOLDER / sub).mkdir(parents=True, exist_ok=True)
-        (FOLDER / "sources.list").write_text("\n".join(lines) + "\n")
-        (FOLDER / "status").write_bytes(b"")
-        for key, value in {"Dir::Etc::SourceList": FOLDER / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
+            (self.folder / sub).mkdir(parents=True, exist_ok=True)
+        (self.folder / "sources.list").write_text("\n".join(lines) + "\n")
+        (self.folder / "status").write_bytes(b"")
+        for key, value in {"Dir::Etc::SourceList": self.folder / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
                            "Dir::Etc::Preferences": "/dev/null", "Dir::Etc::PreferencesParts": "/dev/null",
-                           "Dir::State::Lists": FOLDER / "lists", "Dir::State::Status": FOLDER / "status",
-                           "Dir::Cache": FOLDER / "cache", "APT::Sandbox::User": "", "APT::Architecture": "amd64",
+                           "Dir::State::Lists": self.folder / "lists", "Dir::State::Status": self.folder / "status",
+                           "Dir::Cache": self.folder / "cache", "APT::Sandbox::User": "", "APT::Architecture": "amd64",
                            "Acquire::Languages": "none", "Acquire::Retries": "3",
                            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
                            "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false"}.items():
             self.options += ["-o", f"{key}={value}"]
         self.updated = run("apt-get", "-q", *self.options, "update")[1]
 
-    def download(self, name, version):
+    def download(self, name, version=None):
+        """The package of that version; without one the newest of the releases."""
         self.prepare()
-        code, text = run("apt-get", "-q", *self.options, "download", f"{name}={version}")
+        wanted = f"{name}={version}" if version else name
+        code, text = run("apt-get", "-q", *self.options, "download", wanted, cwd=self.folder)
         if code == 0:
-            return next(FOLDER.glob(f"{name}_{version.replace(':', '%3a')}_*.deb"))
+            return next(self.folder.glob(f"{name}_{version.replace(':', '%3a') + '_' if version else ''}*.deb"))
         known = re.findall(r"\|\s*(\S+)\s*\|", run("apt-cache", *self.options, "madison", name)[1])
         there = f"the mirror has {', '.join(known)}" if known else f"the mirror has none: {self.updated[-300:]}"
-        raise PackageMissing(f"package {name} {version} cannot be had: {there} ({text.strip()[-200:]})")
+        raise PackageMissing(f"package {wanted} cannot be had: {there} ({text.strip()[-200:]})")
 
 
-APT = Apt()
+APT = Apt(FOLDER, RELEASES, security=("bookworm", "trixie"))
 
 
 def sha256(path):

@@ -8,6 +8,8 @@ A test file is tests/integration/NAME.py: functions test_*(case), a docstring, a
   NEEDS_GUEST = False          none of its tests starts a VM with the guest image
   NEEDS_NODE = False           none of its tests calls containerd: case.node is not started
   SECONDS = 600                watchdog for each of its tests (default 240)
+  EVERY_CONTAINERD = (test_x,) these are part of the suite "containerd", too: again with each containerd of its own
+  RELEASES = ("trixie",)       in a file of the suite "containerd": which of them (default: those newer than the machine's)
 A test that leaves a process, mount, socket or file behind fails, and the next test gets a new containerd."""
 import importlib.util
 import signal
@@ -17,6 +19,7 @@ import traceback
 
 from . import case as case_module
 from . import containerd, leaks, paths, patience, processes, sanitizers
+from .containerd_release import MACHINE, NEWER, Release
 
 FOLDER = paths.TESTS / "integration"
 
@@ -26,16 +29,16 @@ class Watchdog(BaseException):
 
 
 class Test:
-    def __init__(self, module, function, runtime):
-        self.function, self.runtime = function, runtime
-        self.suite = getattr(module, "SUITE", "integration")
+    def __init__(self, module, suite, function, runtime, release):
+        self.function, self.runtime, self.release, self.suite = function, runtime, release, suite
         self.seconds = patience.stretch(getattr(module, "SECONDS", 240))
         self.needs_node = getattr(module, "NEEDS_NODE", True)
         self.needs_guest = getattr(module, "NEEDS_GUEST", True)
         self.name = f"{module.__name__}.{function.__name__.removeprefix('test_')}"
 
     def __str__(self):
-        return f"{self.suite}: {self.name} [{self.runtime}]"
+        on = self.runtime if self.release is MACHINE else f"{self.runtime}, {self.release}"
+        return f"{self.suite}: {self.name} [{on}]"
 
 
 def load(path):
@@ -45,17 +48,31 @@ def load(path):
     return module
 
 
-def find(suites, pattern="", runtimes=("runc", "coco")):
+def releases_of(module, suite, names):
+    """On which containerds a suite's tests run. names: those that were asked for, or none."""
+    if suite == "containerd":
+        return [Release(name) for name in getattr(module, "RELEASES", NEWER) if not names or name in names]
+    return [Release(name) for name in names] or [MACHINE]
+
+
+def in_suite(module, suite):
+    """The module's tests that belong to a suite."""
+    if suite == getattr(module, "SUITE", "integration"):
+        return [f for name, f in vars(module).items() if name.startswith("test_") and callable(f)]
+    return getattr(module, "EVERY_CONTAINERD", ()) if suite == "containerd" else ()
+
+
+def find(suites, pattern="", runtimes=("runc", "coco"), releases=()):
     tests = []
     for path in sorted(FOLDER.glob("*.py")):
         module = load(path)
-        functions = [f for name, f in vars(module).items() if name.startswith("test_") and callable(f)]
-        for function in functions:
-            for runtime in getattr(function, "runtimes", getattr(module, "RUNTIMES", ("runc", "coco"))):
-                test = Test(module, function, runtime)
-                if test.suite in suites and runtime in runtimes and pattern in str(test):
-                    tests.append(test)
-    return sorted(tests, key=lambda t: (t.suite, t.runtime != "runc"))
+        for suite in suites:
+            for function in in_suite(module, suite):
+                tests += [Test(module, suite, function, runtime, release)
+                          for runtime in getattr(function, "runtimes", getattr(module, "RUNTIMES", ("runc", "coco")))
+                          for release in releases_of(module, suite, releases)]
+    found = [test for test in tests if test.runtime in runtimes and pattern in str(test)]
+    return sorted(found, key=lambda t: (t.suite, str(t.release), t.runtime != "runc"))
 
 
 def short_reason(detail):
@@ -69,20 +86,24 @@ class Runner:
         self.report = report  # report(name, outcome, seconds, detail)
         self.nodes = {}
 
-    def node(self, runtime, started):
-        if runtime not in self.nodes:
-            self.nodes[runtime] = containerd.Node(runtime)
-        if started and not self.nodes[runtime].daemon:
+    def node(self, test):
+        """The containerd that the tests of one kind share; it ends when one of another release comes up."""
+        kind = test.runtime, str(test.release)
+        if kind not in self.nodes:
+            for other in [k for k in self.nodes if k[1] != kind[1]]:
+                self.drop_node(other)
+            self.nodes[kind] = containerd.Node(test.runtime, test.release)
+        if test.needs_node and not self.nodes[kind].daemon:
             try:
-                self.nodes[runtime].start()
+                self.nodes[kind].start()
             except BaseException:
-                self.nodes.pop(runtime).close()
+                self.drop_node(kind)
                 raise
-        return self.nodes[runtime]
+        return self.nodes[kind]
 
-    def drop_node(self, runtime):
-        if runtime in self.nodes:
-            self.nodes.pop(runtime).close()
+    def drop_node(self, kind):
+        if kind in self.nodes:
+            self.nodes.pop(kind).close()
 
     def run(self, test):
         """A test that fails is tried once more on a fresh node, and both are told: machines are shared, and clients such
@@ -104,7 +125,7 @@ class Runner:
             return "failed", traceback.format_exc(limit=-3)
 
     def _attempt(self, test):
-        node = self.node(test.runtime, test.needs_node)
+        node = self.node(test)
         before = leaks.Snapshot(node)
         context = case_module.Case(node)
         outcome, detail = self._guarded(test, context)
@@ -118,7 +139,7 @@ class Runner:
         for text in sanitizers.reports():
             outcome, detail = "failed", detail + "\na sanitizer's report:\n" + text[:4000]
         if outcome == "failed":
-            self.drop_node(test.runtime)
+            self.drop_node((test.runtime, str(test.release)))
         return outcome, detail
 
     def _guarded(self, test, context):
@@ -144,8 +165,22 @@ class Runner:
             signal.alarm(0)
 
     def close(self):
-        for runtime in list(self.nodes):
-            self.drop_node(runtime)
+        for kind in list(self.nodes):
+            self.drop_node(kind)
+
+
+def prepare_releases(tests, report):
+    """Fetches what the tests' containerds come from. The tests that can run."""
+    broken = set()
+    for release in {str(test.release): test.release for test in tests if test.release is not MACHINE}.values():
+        started = time.monotonic()
+        try:
+            if release.prepare():
+                print(f"ready   {time.monotonic() - started:7.1f} s  {release}", flush=True)
+        except Exception as error:
+            broken.add(str(release))
+            report(f"prepare: {release}", "failed", time.monotonic() - started, str(error))
+    return [test for test in tests if str(test.release) not in broken]
 
 
 def run_all(tests, report):
@@ -153,7 +188,7 @@ def run_all(tests, report):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     runner = Runner(report)
     try:
-        for test in tests:
+        for test in prepare_releases(tests, report):
             runner.run(test)
     finally:
         runner.close()

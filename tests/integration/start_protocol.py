@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `start` is told and answers, for containerd 1.6 (plain), 1.7 to 2.2 (JSON) and 2.3 on (protobuf)."""
+import hashlib
 import json
 import os
 import pathlib
+import signal
 import stat
+import time
 
 from harness import ociconfig, processes, wire
 from harness.case import equal
@@ -65,7 +68,8 @@ def test_protobuf(case):
     answer = wire.fields(result.stdout)
     equal((answer[1], answer[3], set(answer)), ([3], [b"ttrpc"], {1, 2, 3}))
     path = pathlib.Path(shim.address.removeprefix("unix://"))
-    equal((path.parent, len(path.name)), (sockets, 64))
+    joined = f"{shim.node.socket}/{NAMESPACE}/{shim.id}"  # what Go's shim hashes
+    equal((path.parent, path.name), (sockets, hashlib.sha256(joined.encode()).hexdigest()))
     equal(stat.S_IMODE(path.stat().st_mode), 0o600)
     equal((shim.bundle / "address").read_text(), shim.address)
     equal(result.stderr, b"")
@@ -111,6 +115,10 @@ def test_inherited_descriptors_are_dropped(case):
     links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
     assert str(case.directory) not in links, links
     equal(sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1)), ["/dev/null", "/dev/null"])
+    equal(os.getpgid(pid), pid, "a group of its own: ^C for containerd is not for the shim")
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    ignored = int(next(line for line in status.splitlines() if line.startswith("SigIgn:")).split()[1], 16)
+    assert ignored >> (signal.SIGPIPE - 1) & 1, status
     score = int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text())
     equal(score, int(pathlib.Path("/proc/self/oom_score_adj").read_text()) + 1, "oom_score_adj")
 
@@ -137,6 +145,89 @@ def in_group(case):
     spec = ociconfig.base("rootfs", "sleep", "1000")
     spec["annotations"] = {"io.containerd.runc.v2.group": f"pod-{case.node.base.name.removeprefix('ct-')}"}
     return spec
+
+
+def crashed(case):
+    """A shim that was killed: its socket and its VM are left."""
+    shim = Shim(case)
+    shim.start()
+    pid = int((shim.bundle / "shim.pid").read_text())
+    processes.kill(pid)
+    equal(processes.wait_gone([pid], 10), [])
+    return shim
+
+
+def test_start_after_a_crash(case):
+    """The address is in use by nobody: `start` takes it over, and clears what was left."""
+    shim = crashed(case)
+    old, before = shim.address, {p.pid for p in case.node.leftover_processes()}
+    result = shim.start()
+    equal((shim.address, result.stderr), (old, b""))
+    verify_served(shim)
+    equal([str(p) for p in case.node.leftover_processes() if p.pid in before], [])
+
+
+def test_delete_after_a_crash(case):
+    """What containerd publishes as the task's end: killed, now. Nothing on standard error, which it would log; twice the same."""
+    shim = crashed(case)
+    for _ in range(2):
+        result = shim.delete(check=True)
+        answer = wire.fields(result.stdout)
+        equal((answer[2], result.stderr), ([137], b""))
+        assert abs(wire.one(answer[3][0], 1) - time.time()) < 60, answer
+
+
+def test_longest_names(case):
+    """containerd allows 76 characters for an id; with a socket directory of 42 the path of the socket is 107 bytes long."""
+    parent = case.directory.parent.parent
+    sockets = parent / ("s" * (42 - len(str(parent)) - 1))
+    case.defer(lambda: sockets.exists() and sockets.rmdir())
+    shim = Shim(case, identifier=f"{case.node.new_id()}-".ljust(76, "x"))
+    shim.start(env=JSON, stdin=params(shim, fields={9: str(sockets)}))
+    equal(len(shim.address.removeprefix("unix://")), 107)
+    verify_served(shim)
+
+
+def test_terminated(case):
+    """SIGTERM ends the shim with its VM, whatever runs; `delete` finds nothing to do."""
+    shim = Shim(case, spec=ociconfig.base(ociconfig.root_file_system(case.directory), "sleep", "1000"))
+    shim.start()
+    equal(shim.create().code, 0)
+    equal(shim.call("Start", {1: shim.id}).code, 0)
+    pid = int((shim.bundle / "shim.pid").read_text())
+    processes.kill(pid, signal.SIGTERM)
+    equal(processes.wait_gone([pid], 30), [])
+    equal([str(p) for p in case.node.leftover_processes()], [])
+    shim.delete(check=True)
+
+
+def test_pod_of_cri(case):
+    """A sandbox and a container as CRI names them: one shim and one VM; the end of the one is not the end of the other. An
+    `address` that is missing (containerd 2 with Task v3 runs no `start` for the second) is written by Create."""
+    root = ociconfig.root_file_system(case.directory)
+    shims, pod = [], case.node.new_id()
+    for kind, command in (("sandbox", ("sleep", "1000")), ("container", ("sh", "-c", "exit 5"))):
+        spec = ociconfig.base(root, *command)
+        spec["annotations"] = {"io.kubernetes.cri.container-type": kind, "io.kubernetes.cri.sandbox-id": pod}
+        shims.append(Shim(case, identifier=pod if kind == "sandbox" else None, spec=spec))
+    sandbox, member = shims
+    for shim in shims:
+        shim.start()
+        equal((shim.address, (shim.bundle / "address").read_text()), (sandbox.address, sandbox.address))
+    (member.bundle / "address").unlink()
+    for shim in shims:
+        equal(shim.create().code, 0)
+        equal(shim.call("Start", {1: shim.id}).code, 0)
+    equal((member.bundle / "address").read_text(), sandbox.address)
+    equal(len([p for p in case.node.leftover_processes() if "qemu-system" in p.name]), 1)
+    equal(wire.one(member.call("Wait", {1: member.id}).payload, 1), 5)
+    equal(member.call("Delete", {1: member.id}).code, 0)
+    equal(member.shutdown().code, 0)  # is ignored: the sandbox lives
+    member.delete(check=True)
+    equal(wire.one(sandbox.call("State", {1: sandbox.id}).payload, 4), 2)
+    for method, more in (("Kill", {3: 9}), ("Wait", {}), ("Delete", {})):
+        equal(sandbox.call(method, {1: sandbox.id} | more).code, 0, method)
+    sandbox.shutdown()
 
 
 def test_task_v3(case):
@@ -175,5 +266,6 @@ def test_info(case):
 
 for function in (test_json, test_protobuf, test_options_are_not_params, test_config_of_options, test_task_v3,
                  test_inherited_descriptors_are_dropped, test_members_of_a_pod_share_the_shim,
-                 test_sandbox_service_is_not_pretended, test_info):
+                 test_sandbox_service_is_not_pretended, test_info, test_start_after_a_crash, test_delete_after_a_crash,
+                 test_longest_names, test_terminated, test_pod_of_cri):
     function.runtimes = COCO

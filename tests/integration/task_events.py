@@ -45,4 +45,31 @@ def test_pause_and_resume(case):
     events.wait("/tasks/resumed", container.id)
 
 
+def test_exec_that_cannot_start(case):
+    """It was added, and that is all."""
+    container = case.container()
+    events = case.events()
+    result = container.exec("/no/such/program", check=False)
+    assert result.returncode != 0, result
+    container.kill()
+    events.wait("/tasks/exit", container.id)
+    ours = [topic for topic, line in events.seen if container.id in line]
+    equal(ours[:2], ["/tasks/exec-added", "/tasks/exit"])
+
+
+def test_execs_end_before_their_container(case):
+    container = case.container()
+    popen = case.node.popen(*container.exec_arguments("sh", "-c", "echo ready; exec sleep 1000", exec_id="inner"))
+    equal(popen.stdout.readline(), b"ready\n")
+    events = case.events()
+    container.kill()
+    events.wait("/tasks/exit", f'"id":"{container.id}"')
+    case.node.finish(popen)
+    ended = [body(line)["id"] for topic, line in events.seen if topic == "/tasks/exit" and container.id in line]
+    equal(ended, ["inner", container.id])
+
+
+test_execs_end_before_their_container.runtimes = ("coco",)  # runc's shim of 1.6 tells them as they come
+
+
 EVERY_CONTAINERD = (test_life_of_a_task, test_life_of_an_exec)

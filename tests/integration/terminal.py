@@ -19,13 +19,25 @@ class Terminal:
         self.node, self.text = case.node, b""
         case.defer(os.close, self.master)
 
-    def resize(self, rows, columns):
+    def resize(self, rows, columns, shows):
+        """Until the process tells of it. The kernel signals the foreground group of the terminal; ctr has no controlling one
+        here, so it is told, and again: it takes the size, passes it on, and only then listens for the signal."""
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        # The kernel signals the foreground group of the terminal; ctr has no controlling one here, so tell it.
-        self.popen.send_signal(signal.SIGWINCH)
+        for _ in range(30):
+            self.popen.send_signal(signal.SIGWINCH)
+            if self.wait_for(shows, 2):
+                break
+        self.read_until(shows)
 
     def write(self, data):
         os.write(self.master, data)
+
+    def wait_for(self, text, seconds):
+        """Whether more than was read so far has it, before the time is up."""
+        deadline = time.monotonic() + seconds
+        while text not in self.text and select.select([self.master], [], [], max(0, deadline - time.monotonic()))[0]:
+            self.text += os.read(self.master, 65536)
+        return text in self.text
 
     def read_until(self, text, seconds=60):
         deadline = time.monotonic() + seconds
@@ -62,8 +74,7 @@ def test_resize_is_seen(case):
     terminal = run_with_terminal(case, "sh", "-c", script)
     terminal.read_until(b"ready\r\n")
     for rows, columns in ((33, 101), (50, 132)):
-        terminal.resize(rows, columns)
-        terminal.read_until(f"{rows} {columns}\r\n".encode())
+        terminal.resize(rows, columns, shows=f"{rows} {columns}\r\n".encode())
     case.node.ctr("task", "kill", "--signal", "SIGKILL", terminal.id)
     equal(terminal.finish(), 137)
 

@@ -24,7 +24,8 @@ IMAGE_BUILDER = TOP / "guest" / "image" / "build"
 # ext4; nothing of it needs firmware files. A library that the programs are newly linked with has to be added here: `dpkg -i` in the
 # node names it.
 PACKAGES = ("containerd runc crun containernetworking-plugins libvirt-daemon-driver-qemu qemu-system-x86 libglib2.0-0 "
-            "libjson-c5 libprotobuf-c1 libvirt0 busybox-static python3 kmod mount iproute2 zlib1g libssl3 libcurl4").split()
+            "libjson-c5 libprotobuf-c1 libvirt0 busybox-static python3 kmod mount iproute2 zlib1g libssl3 libcurl4 e2fsprogs "
+            "erofs-utils").split()
 SUITES = {
     "trixie": [*PACKAGES, "libxml2", "virtiofsd"],      # containerd 1.7, libvirt 11, QEMU 10
     "forky": [*PACKAGES, "libxml2-16", "virtiofsd"],    # containerd 2.1, libvirt 12, QEMU 11
@@ -80,8 +81,7 @@ def make_initrd(tree):
     """Busybox and the few modules that the disks need."""
     builder = image_builder()
     folder = next((tree / "usr" / "lib" / "modules").iterdir())
-    builder.MODULES, builder.OPTIONAL = list(BOOT_MODULES), set()
-    modules = builder.collect_modules(str(folder))
+    modules = builder.collect_modules(str(folder), BOOT_MODULES)
     entries = {name: (stat.S_IFREG | 0o644, data) for name, data in modules}
     entries["modules.list"] = (stat.S_IFREG | 0o644, "".join(f"/{name}\n" for name, _ in modules).encode())
     busybox = next(p for p in (tree / "usr" / "bin" / "busybox", tree / "bin" / "busybox") if p.exists())

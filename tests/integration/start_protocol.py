@@ -144,7 +144,7 @@ def test_members_of_a_pod_share_the_shim(case):
 
 def in_group(case):
     spec = ociconfig.base("rootfs", "sleep", "1000")
-    spec["annotations"] = {"io.containerd.runc.v2.group": f"pod-{case.node.base.name.removeprefix('ct-')}"}
+    spec["annotations"] = {"io.containerd.runc.v2.group": f"pod-{case.node.id_prefix}"}
     return spec
 
 

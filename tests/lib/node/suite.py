@@ -57,8 +57,8 @@ def prepare(suites, cache, build, guest_image, report, say):
         for suite, future in waiting.items():
             try:
                 found[suite] = future.result()
-            except (NodeError, OSError) as error:
-                report(f"node {suite}: prepare", "failed", time.monotonic() - started, str(error))
+            except Exception as error:  # whatever it is, the other suites and the summary still come
+                report(f"node {suite}: prepare", "failed", time.monotonic() - started, f"{type(error).__name__}: {error}")
     return found
 
 

@@ -245,6 +245,12 @@ coco_ttrpc_client_free(CocoTtrpcClient *client)
     unref(client);
 }
 
+bool
+coco_ttrpc_client_is_closed(const CocoTtrpcClient *client)
+{
+    return client->death != NULL;
+}
+
 void
 coco_ttrpc_client_set_closed_func(CocoTtrpcClient *client, CocoTtrpcClientClosedFunc func,
                                   void *user_data)

@@ -29,6 +29,9 @@ typedef void (*CocoTtrpcClientClosedFunc)(CocoTtrpcClient *client, const GError 
 CocoTtrpcClient *coco_ttrpc_client_new(int fd);
 void coco_ttrpc_client_free(CocoTtrpcClient *client);
 
+/* The connection is gone, which calls that it took along hear before the closed function does. */
+bool coco_ttrpc_client_is_closed(const CocoTtrpcClient *client);
+
 void coco_ttrpc_client_set_closed_func(CocoTtrpcClient *client, CocoTtrpcClientClosedFunc func,
                                        void *user_data);
 

@@ -102,10 +102,21 @@ add_namespace(GPtrArray *namespaces, const char *type, const char *path)
     g_ptr_array_add(namespaces, added);
 }
 
-/* The host's namespaces are not here. The guest's network is the pod's; ipc and uts are shared in
- * the pod; mount and cgroup namespaces are always new: with cgroup2 a process then finds its own
- * limits in /sys/fs/cgroup, and callers drop that namespace from the spec as the host's. What the
- * spec may choose is a user namespace. */
+static bool
+lists(const Grpc__Linux *container, const char *type)
+{
+    for (size_t i = 0; i < container->n_namespaces; i++) {
+        if (strcmp(container->namespaces[i]->type, type) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The host's namespaces are not here. The guest's network is the pod's; ipc and uts are the pod's
+ * too where the spec lists them, as Kata's hosts do for every container of a pod (in that protocol
+ * they have no path), and new where it does not; mount and cgroup namespaces are always new: with
+ * cgroup2 a process then finds its own limits in /sys/fs/cgroup, and callers drop that namespace
+ * from the spec as the host's. What the spec may choose is a user namespace. */
 static void
 set_namespaces(Grpc__Linux *container, const CocoSpecSetting *setting)
 {
@@ -114,8 +125,10 @@ set_namespaces(Grpc__Linux *container, const CocoSpecSetting *setting)
     bool own = container->n_uidmappings > 0;
 
     add_namespace(namespaces, "mount", NULL);
-    add_namespace(namespaces, "ipc", own ? NULL : setting->ipc_namespace);
-    add_namespace(namespaces, "uts", own ? NULL : setting->uts_namespace);
+    add_namespace(namespaces, "ipc",
+                  own || !lists(container, "ipc") ? NULL : setting->ipc_namespace);
+    add_namespace(namespaces, "uts",
+                  own || !lists(container, "uts") ? NULL : setting->uts_namespace);
     add_namespace(namespaces, "cgroup", NULL);
     if (!setting->pod_pid_namespace)
         add_namespace(namespaces, "pid", NULL);

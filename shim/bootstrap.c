@@ -45,13 +45,12 @@ take_params(const BootstrapParams *params, CocoBootstrap *bootstrap)
 
 void
 coco_bootstrap_parse(const uint8_t *input, size_t length, const char *id, const char *ns,
-                     bool knows_json, CocoBootstrap *out_bootstrap)
+                     CocoBootstrapForm form, CocoBootstrap *out_bootstrap)
 {
     g_autoptr(Containerd__Runtime__Bootstrap__V1__BootstrapParams) params = NULL;
     g_autoptr(Google__Protobuf__Any) any = NULL;
 
-    *out_bootstrap =
-        (CocoBootstrap){ .form = knows_json ? COCO_BOOTSTRAP_JSON : COCO_BOOTSTRAP_PLAIN };
+    *out_bootstrap = (CocoBootstrap){ .form = form };
     if (length == 0)
         return;
     params = containerd__runtime__bootstrap__v1__bootstrap_params__unpack(NULL, length, input);
@@ -88,6 +87,13 @@ pack_result(const char *address)
     return g_bytes_new_take(bytes, length);
 }
 
+static char *
+to_json(int version, const char *address)
+{
+    return g_strdup_printf("{\"version\":%d,\"address\":\"%s\",\"protocol\":\"ttrpc\"}", version,
+                           address);
+}
+
 GBytes *
 coco_bootstrap_answer(CocoBootstrapForm form, const char *address)
 {
@@ -97,9 +103,11 @@ coco_bootstrap_answer(CocoBootstrapForm form, const char *address)
     case COCO_BOOTSTRAP_PLAIN:
         text = g_strdup(address);
         break;
-    case COCO_BOOTSTRAP_JSON:
-        text =
-            g_strdup_printf("{\"version\":2,\"address\":\"%s\",\"protocol\":\"ttrpc\"}", address);
+    case COCO_BOOTSTRAP_JSON_2:
+        text = to_json(2, address);
+        break;
+    case COCO_BOOTSTRAP_JSON_3:
+        text = to_json(RESULT_VERSION, address);
         break;
     case COCO_BOOTSTRAP_PROTOBUF:
         return pack_result(address);

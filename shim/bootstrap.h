@@ -4,11 +4,14 @@
  *
  *     containerd      input                        answer
  *     1.6             Any(runtime options), none   unix://PATH
- *     1.7 to 2.2      the same                     {"version":2,"address":"unix://PATH",…}
+ *     1.7             the same                     {"version":2,"address":"unix://PATH",…}
+ *     2.0 to 2.2      the same                     {"version":3,"address":"unix://PATH",…}
  *     2.3 and later   BootstrapParams              BootstrapResult, version 3
  *
- * 1.7 and 2.x before 2.3 call us in the same way, and 1.7 refuses version 3; so both get 2. An Any
- * also parses as BootstrapParams, so the input is that only if it repeats our id and namespace.
+ * 1.7 refuses version 3, and 2.x makes full use of the Sandbox service only with it. The two call
+ * us in the same way: start.c tells them apart by the program (go-build-info.h), and who cannot be
+ * told gets 2, which both take. An Any also parses as BootstrapParams, so the input is that only if
+ * it repeats our id and namespace.
  * Source: containerd api/runtimeoptions/v1, api/runtime/bootstrap/v1, core/runtime/v2/shim.go; the
  * rule is containerd's own.
  *
@@ -25,7 +28,8 @@
 
 typedef enum {
     COCO_BOOTSTRAP_PLAIN,
-    COCO_BOOTSTRAP_JSON,
+    COCO_BOOTSTRAP_JSON_2,
+    COCO_BOOTSTRAP_JSON_3,
     COCO_BOOTSTRAP_PROTOBUF,
 } CocoBootstrapForm;
 
@@ -37,9 +41,10 @@ typedef struct {
 } CocoBootstrap;
 
 /* Unknown types and garbage are ignored, since other clients pass options of other runtimes.
- * knows_json: containerd is 1.7 or later. out_bootstrap: clear it with coco_bootstrap_clear(). */
+ * form: for a caller who sends no BootstrapParams. out_bootstrap: clear it with
+ * coco_bootstrap_clear(). */
 void coco_bootstrap_parse(const uint8_t *input, size_t length, const char *id, const char *ns,
-                          bool knows_json, CocoBootstrap *out_bootstrap);
+                          CocoBootstrapForm form, CocoBootstrap *out_bootstrap);
 void coco_bootstrap_clear(CocoBootstrap *bootstrap);
 
 /* The whole standard output. address: unix://PATH. (transfer full) */

@@ -55,9 +55,22 @@ keep_namespace(const void *item)
     return !g_strv_contains(dropped, ns->type);
 }
 
-static void
-adapt_namespaces(Grpc__Linux *linux_part, bool *out_pidns)
+static bool
+keep_unless_own(const void *item)
 {
+    const Grpc__LinuxNamespace *ns = item;
+
+    return ns->path[0] != '\0' || (strcmp(ns->type, "ipc") != 0 && strcmp(ns->type, "uts") != 0);
+}
+
+/* Any path stands for the pod's namespace. The protocol has no paths: an agent gives a container
+ * the pod's ipc and uts namespaces when its spec lists them, so what a further container wants for
+ * itself is not listed. */
+static void
+adapt_namespaces(Grpc__Linux *linux_part, CocoContainerKind kind, bool *out_pidns)
+{
+    if (kind == COCO_KIND_MEMBER)
+        filter((void ***) &linux_part->namespaces, &linux_part->n_namespaces, keep_unless_own);
     for (size_t i = 0; i < linux_part->n_namespaces; i++) {
         Grpc__LinuxNamespace *ns = linux_part->namespaces[i];
 
@@ -66,6 +79,17 @@ adapt_namespaces(Grpc__Linux *linux_part, bool *out_pidns)
         replace(&ns->path, "");
     }
     filter((void ***) &linux_part->namespaces, &linux_part->n_namespaces, keep_namespace);
+}
+
+/* After adapt_namespaces(). */
+static bool
+shares_ipc(const Grpc__Spec *spec, CocoContainerKind kind)
+{
+    for (size_t i = 0; spec->linux != NULL && i < spec->linux->n_namespaces; i++) {
+        if (strcmp(spec->linux->namespaces[i]->type, "ipc") == 0)
+            return kind != COCO_KIND_SINGLE;
+    }
+    return false;
 }
 
 static bool
@@ -121,23 +145,43 @@ adapt_bind(Grpc__Mount *mount, const char *guest_path)
     replace(&mount->type, "bind");
 }
 
-/* /dev/shm of a pod is a tmpfs of the host bound into each container: the guest has its own
- * instead. */
 static void
-replace_shm(Grpc__Mount *mount)
+set_options(Grpc__Mount *mount, const char *const *options, size_t n)
 {
-    static const char *const options[] = { "nosuid", "noexec", "nodev", "mode=1777",
-                                           "size=65536k" };
-
     for (size_t i = 0; i < mount->n_options; i++)
         g_free(mount->options[i]);
     g_free(mount->options);
-    mount->n_options = G_N_ELEMENTS(options);
-    mount->options = g_new(char *, mount->n_options);
-    for (size_t i = 0; i < mount->n_options; i++)
+    mount->n_options = n;
+    mount->options = g_new(char *, n);
+    for (size_t i = 0; i < n; i++)
         mount->options[i] = g_strdup(options[i]);
-    replace(&mount->type, "tmpfs");
-    replace(&mount->source, "shm");
+}
+
+static bool
+is_bind(const Grpc__Mount *mount)
+{
+    return has_option(mount, "rbind") || has_option(mount, "bind") ||
+           strcmp(mount->type, "bind") == 0;
+}
+
+/* Memory of the host cannot be the guest's. Containers that share the pod's ipc namespace share its
+ * /dev/shm, however CRI puts it: as a bind of a tmpfs of the host or, with the Sandbox API, as a
+ * tmpfs that looks like each one's own. */
+static void
+adapt_shm(Grpc__Mount *mount, bool shared)
+{
+    static const char *const own[] = { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" };
+    static const char *const pods[] = { "rbind", "rw" };
+
+    if (shared) {
+        set_options(mount, pods, G_N_ELEMENTS(pods));
+        replace(&mount->type, "bind");
+        replace(&mount->source, COCO_SHM_IN_GUEST);
+    } else if (is_bind(mount)) {
+        set_options(mount, own, G_N_ELEMENTS(own));
+        replace(&mount->type, "tmpfs");
+        replace(&mount->source, "shm");
+    }
 }
 
 /* What a container mounts there would have to appear on the host. (What the host mounts below a
@@ -157,17 +201,10 @@ static bool
 adapt_mount(Grpc__Mount *mount, const CocoGuestSpecContext *context, bool *out_shares,
             GError **error)
 {
-    bool recursive = has_option(mount, "rbind");
     g_autofree char *source = NULL;
     g_autofree char *guest_path = NULL;
 
-    if (!recursive && !has_option(mount, "bind") && strcmp(mount->type, "bind") != 0)
-        return true;
-    if (strcmp(mount->destination, "/dev/shm") == 0) {
-        replace_shm(mount);
-        return true;
-    }
-    if (is_guests_own(mount->source))
+    if (!is_bind(mount) || is_guests_own(mount->source))
         return true;
     if (!check_propagation(mount, error))
         return false;
@@ -175,7 +212,7 @@ adapt_mount(Grpc__Mount *mount, const CocoGuestSpecContext *context, bool *out_s
                  ? g_strdup(mount->source)
                  : g_build_filename(context->bundle, mount->source, NULL);
     guest_path = coco_share_add_bind(context->shared, context->id, source, mount->destination,
-                                     recursive, error);
+                                     has_option(mount, "rbind"), error);
     if (guest_path == NULL) {
         g_prefix_error(error, "mount for '%s': ", mount->destination);
         return false;
@@ -183,6 +220,46 @@ adapt_mount(Grpc__Mount *mount, const CocoGuestSpecContext *context, bool *out_s
     adapt_bind(mount, guest_path);
     *out_shares = true;
     return true;
+}
+
+static const Grpc__Mount *
+find_mount(const Grpc__Spec *spec, const char *destination)
+{
+    for (size_t i = 0; i < spec->n_mounts; i++) {
+        if (strcmp(spec->mounts[i]->destination, destination) == 0)
+            return spec->mounts[i];
+    }
+    return NULL;
+}
+
+static void
+add_mount(Grpc__Spec *spec, const char *source, const char *destination)
+{
+    Grpc__Mount *mount = g_new(Grpc__Mount, 1);
+    const char *const options[] = { "rbind", spec->root->readonly ? "ro" : "rw" };
+
+    grpc__mount__init(mount);
+    set_options(mount, options, G_N_ELEMENTS(options));
+    mount->type = g_strdup("bind");
+    mount->source = g_strdup(source);
+    mount->destination = g_strdup(destination);
+    spec->mounts = g_renew(Grpc__Mount *, spec->mounts, spec->n_mounts + 1);
+    spec->mounts[spec->n_mounts++] = mount;
+}
+
+/* As CRI binds them for the containers of a pause container. */
+static void
+add_etc(Grpc__Spec *spec, const char *etc)
+{
+    static const char *const names[] = { "hosts", "hostname", "resolv.conf" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *source = g_build_filename(etc, names[i], NULL);
+        g_autofree char *destination = g_build_filename("/etc", names[i], NULL);
+
+        if (g_file_test(source, G_FILE_TEST_EXISTS) && find_mount(spec, destination) == NULL)
+            add_mount(spec, source, destination);
+    }
 }
 
 /* Devices that every kernel has, in memory or made by the program that opens them. Any other number
@@ -280,15 +357,19 @@ coco_guest_spec_adapt(Grpc__Spec *spec, const CocoGuestSpecContext *context, boo
     replace(&spec->root->path, context->root);
     coco_guest_process_adapt(spec->process);
     if (spec->linux != NULL) {
-        adapt_namespaces(spec->linux, out_pidns);
+        adapt_namespaces(spec->linux, context->kind, out_pidns);
         adapt_devices(spec->linux, context->id);
         replace(&spec->linux->mountlabel, "");
         clear_message(&spec->linux->intelrdt);
         if (spec->linux->resources != NULL)
             coco_guest_resources_adapt(spec->linux->resources);
     }
+    if (context->etc != NULL)
+        add_etc(spec, context->etc);
     for (size_t i = 0; i < spec->n_mounts; i++) {
-        if (!adapt_mount(spec->mounts[i], context, out_shares, error))
+        if (strcmp(spec->mounts[i]->destination, "/dev/shm") == 0)
+            adapt_shm(spec->mounts[i], shares_ipc(spec, context->kind));
+        else if (!adapt_mount(spec->mounts[i], context, out_shares, error))
             return false;
     }
     adapt_annotations(spec, context);

@@ -22,6 +22,7 @@ typedef struct {
     const char *bundle;
     const char *shared; /* host path of the exported directory: bind mounts are made there */
     const char *root;   /* guest path of the root file system */
+    const char *etc;    /* host directory with files for /etc, where the spec has none; nullable */
     CocoContainerKind kind;
 } CocoGuestSpecContext;
 

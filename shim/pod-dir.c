@@ -28,6 +28,7 @@ struct _CocoPodDir {
     char *state;
     char *console;
     char *initdata;
+    char *etc;
 };
 
 static CocoPodDir *
@@ -41,6 +42,7 @@ new_for_path(const char *path)
     dir->state = g_build_filename(path, "state.json", NULL);
     dir->console = g_build_filename(path, "console.log", NULL);
     dir->initdata = g_build_filename(path, "initdata", NULL);
+    dir->etc = g_build_filename(path, "etc", NULL);
     return dir;
 }
 
@@ -76,6 +78,7 @@ coco_pod_dir_free(CocoPodDir *dir)
     g_free(dir->state);
     g_free(dir->console);
     g_free(dir->initdata);
+    g_free(dir->etc);
     g_free(dir);
 }
 
@@ -113,6 +116,12 @@ const char *
 coco_pod_dir_initdata(const CocoPodDir *dir)
 {
     return dir->initdata;
+}
+
+const char *
+coco_pod_dir_etc(const CocoPodDir *dir)
+{
+    return dir->etc;
 }
 
 static bool

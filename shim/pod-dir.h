@@ -8,6 +8,7 @@
  *     state.json  who and which pids             agent.sock   channel to the agent (QEMU)
  *     shared/     what virtiofsd exports         console.log  bounded (launcher)
  *     initdata    the annotation, if there is one (pod-initdata.h)
+ *     etc/        hosts, hostname and resolv.conf of a sandbox (pod-names.h)
  *
  * The digits are a hash of containerd's socket, namespace and pod id: two containerds, or two
  * namespaces, with the same id do not meet, and paths stay far below the 108 bytes of a socket
@@ -36,6 +37,7 @@ const char *coco_pod_dir_shared(const CocoPodDir *dir);
 const char *coco_pod_dir_state(const CocoPodDir *dir);
 const char *coco_pod_dir_console(const CocoPodDir *dir);
 const char *coco_pod_dir_initdata(const CocoPodDir *dir);
+const char *coco_pod_dir_etc(const CocoPodDir *dir);
 
 /* Makes the directory (0711: QEMU's user must reach its own sockets) and its parents. */
 bool coco_pod_dir_make(const CocoPodDir *dir, GError **error);

@@ -38,6 +38,16 @@ coco_pod_initdata_find(CocoAnnotationFunc get, void *user_data)
 }
 
 bool
+coco_pod_initdata_save_value(const char *value, const CocoPodDir *dir, GError **error)
+{
+    if (g_file_set_contents_full(coco_pod_dir_initdata(dir), value, -1,
+                                 G_FILE_SET_CONTENTS_CONSISTENT, 0600, error))
+        return true;
+    g_prefix_error(error, "save initdata: ");
+    return false;
+}
+
+bool
 coco_pod_initdata_save(const char *bundle, const CocoPodDir *dir, GError **error)
 {
     g_autoptr(GError) failure = NULL;
@@ -51,14 +61,7 @@ coco_pod_initdata_save(const char *bundle, const CocoPodDir *dir, GError **error
         return false;
     }
     value = coco_pod_initdata_find(coco_bundle_config_annotation, config);
-    if (value == NULL)
-        return true;
-    if (!g_file_set_contents_full(coco_pod_dir_initdata(dir), value, -1,
-                                  G_FILE_SET_CONTENTS_CONSISTENT, 0600, error)) {
-        g_prefix_error(error, "save initdata: ");
-        return false;
-    }
-    return true;
+    return value == NULL || coco_pod_initdata_save_value(value, dir, error);
 }
 
 const char *

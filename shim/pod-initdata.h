@@ -28,6 +28,9 @@ bool coco_pod_initdata_is_key(const char *key);
 /* Saves the annotation of the bundle, if it has one; the run directory exists. */
 bool coco_pod_initdata_save(const char *bundle, const CocoPodDir *dir, GError **error);
 
+/* Saves a value that comes with CreateSandbox instead, before the VM is started. */
+bool coco_pod_initdata_save_value(const char *value, const CocoPodDir *dir, GError **error);
+
 /* The saved file, NULL if the pod has no initdata. (transfer none) */
 const char *coco_pod_initdata_file(const CocoPodDir *dir);
 

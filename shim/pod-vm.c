@@ -21,9 +21,9 @@
 #include "shim/launcher.h"
 #include "shim/pod-initdata.h"
 #include "shim/pod-vm-fsm.h"
+#include "shim/share.h"
 
 #define SHARE_TAG "kataShared"
-#define SHARE_IN_GUEST "/run/kata-containers/shared/containers/"
 #define SETTLE_MS 1000 /* for logger and virtiofsd to leave by themselves */
 #define SWEEP_TIMEOUT_MS 5000
 
@@ -51,6 +51,8 @@ struct _CocoPodVm {
     CocoSignals *signals;
     char *pod_id;
     char *config_path;
+    char *hostname;
+    char **dns;
     CocoPodVmState state;
     GCancellable *cancellable; /* of whatever step is under way */
     bool launcher_runs;
@@ -93,6 +95,17 @@ step(CocoPodVm *vm, CocoPodVmEvent event)
     return true;
 }
 
+void
+coco_pod_vm_set_names(CocoPodVm *vm, const char *hostname, char *const *dns)
+{
+    static char *const no_lines[] = { NULL };
+
+    g_free(vm->hostname);
+    g_strfreev(vm->dns);
+    vm->hostname = g_strdup(hostname);
+    vm->dns = g_strdupv((char **) (dns != NULL ? dns : no_lines));
+}
+
 CocoPodVm *
 coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
                 const char *config_path)
@@ -103,6 +116,7 @@ coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
     vm->signals = signals;
     vm->pod_id = g_strdup(pod_id);
     vm->config_path = g_strdup(config_path);
+    coco_pod_vm_set_names(vm, "", NULL);
     vm->state = COCO_POD_VM_NEW;
     vm->cancellable = g_cancellable_new();
     vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
@@ -138,6 +152,8 @@ coco_pod_vm_free(CocoPodVm *vm)
     g_object_unref(vm->cancellable);
     g_free(vm->pod_id);
     g_free(vm->config_path);
+    g_free(vm->hostname);
+    g_strfreev(vm->dns);
     g_free(vm);
 }
 
@@ -151,13 +167,14 @@ coco_pod_vm_set_gone_func(CocoPodVm *vm, CocoPodVmGoneFunc func, void *user_data
 bool
 coco_pod_vm_is_ready(const CocoPodVm *vm)
 {
-    return vm->state == COCO_POD_VM_READY;
+    return coco_pod_vm_agent(vm) != NULL;
 }
 
 CocoTtrpcClient *
 coco_pod_vm_agent(const CocoPodVm *vm)
 {
-    return vm->state == COCO_POD_VM_READY ? vm->agent : NULL;
+    return vm->state == COCO_POD_VM_READY && !coco_ttrpc_client_is_closed(vm->agent) ? vm->agent
+                                                                                     : NULL;
 }
 
 pid_t
@@ -241,17 +258,29 @@ on_sandbox_created(GObject *source, GAsyncResult *result, void *user_data)
 static void
 create_sandbox(CocoPodVm *vm)
 {
+    static const char *const shm_options[] = { "noexec", "nosuid", "nodev", "mode=1777",
+                                               "size=67108864" };
+    Grpc__Storage shm = GRPC__STORAGE__INIT;
     Grpc__Storage share = GRPC__STORAGE__INIT;
-    Grpc__Storage *storages[] = { &share };
+    Grpc__Storage *storages[] = { &shm, &share };
     Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
 
+    shm.driver = (char *) "ephemeral";
+    shm.source = (char *) "shm";
+    shm.fstype = (char *) "tmpfs";
+    shm.options = (char **) (void *) shm_options;
+    shm.n_options = G_N_ELEMENTS(shm_options);
+    shm.mount_point = (char *) COCO_SHM_IN_GUEST;
     share.driver = (char *) "virtio-fs";
     share.source = (char *) SHARE_TAG;
     share.fstype = (char *) "virtiofs";
-    share.mount_point = (char *) SHARE_IN_GUEST;
+    share.mount_point = (char *) COCO_SHARE_IN_GUEST "/";
     request.sandbox_id = vm->pod_id;
+    request.hostname = vm->hostname;
+    request.dns = vm->dns;
+    request.n_dns = g_strv_length(vm->dns);
     request.storages = storages;
-    request.n_storages = vm->launched->virtiofsd_pid > 0 ? 1 : 0;
+    request.n_storages = vm->launched->virtiofsd_pid > 0 ? 2 : 1;
     coco_ttrpc_client_call_async(vm->agent, "grpc.AgentService", "CreateSandbox", &request.base,
                                  &google__protobuf__empty__descriptor,
                                  vm->launched->agent_timeout_us, vm->cancellable,

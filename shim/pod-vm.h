@@ -45,6 +45,10 @@ void coco_pod_vm_set_gone_func(CocoPodVm *vm, CocoPodVmGoneFunc func, void *user
 /* Starts the launcher, which gets ready and waits; does nothing the second time. */
 void coco_pod_vm_start(CocoPodVm *vm);
 
+/* What the guest is told of the pod: its hostname, and the lines of its resolv.conf. Before it is
+ * launched. */
+void coco_pod_vm_set_names(CocoPodVm *vm, const char *hostname, char *const *dns);
+
 /* Tells the launcher what the VM gets, once. A VM that has failed by then is no error: whoever
  * waits for it hears why. */
 bool coco_pod_vm_launch(CocoPodVm *vm, const CocoLaunchNeeds *needs, GError **error);

@@ -28,6 +28,9 @@ struct _CocoPod {
     CocoEventPublisher *events;
     CocoOomWatch *oom_watch; /* from the first word of the agent on */
     GHashTable *containers;  /* id -> CocoContainer */
+    bool is_sandbox;
+    CocoPodVmGoneFunc on_vm_gone;
+    void *on_vm_gone_data;
     bool shutting_down;
 };
 
@@ -61,19 +64,28 @@ end_exec(CocoProcess *exec, void *user_data)
         publish_exit(user_data, exec);
 }
 
-static void
-on_vm_gone(CocoPodVm *vm, const GError *reason, void *user_data)
+void
+coco_pod_end_containers(CocoPod *pod)
 {
-    CocoPod *pod = user_data;
     g_autoptr(GList) containers = g_hash_table_get_values(pod->containers);
 
-    g_warning("VM of pod %s is gone: %s", pod->id, reason->message);
     for (GList *item = containers; item != NULL; item = item->next) {
         CocoContainer *container = item->data;
 
         coco_pod_process_exited(pod, container, coco_container_init(container), EXIT_KILLED);
         coco_process_stop_stdio(coco_container_init(container));
     }
+}
+
+static void
+on_vm_gone(CocoPodVm *vm, const GError *reason, void *user_data)
+{
+    CocoPod *pod = user_data;
+
+    g_warning("VM of pod %s is gone: %s", pod->id, reason->message);
+    coco_pod_end_containers(pod);
+    if (pod->on_vm_gone != NULL)
+        pod->on_vm_gone(vm, reason, pod->on_vm_gone_data);
 }
 
 CocoPod *
@@ -178,6 +190,12 @@ coco_pod_start_vm(CocoPod *pod, GError **error)
     return true;
 }
 
+bool
+coco_pod_is_vm_started(const CocoPod *pod)
+{
+    return pod->vm_started;
+}
+
 CocoContainer *
 coco_pod_find(const CocoPod *pod, const char *id)
 {
@@ -196,10 +214,24 @@ coco_pod_is_empty(const CocoPod *pod)
     return g_hash_table_size(pod->containers) == 0;
 }
 
+void
+coco_pod_become_sandbox(CocoPod *pod, CocoPodVmGoneFunc func, void *user_data)
+{
+    pod->is_sandbox = true;
+    pod->on_vm_gone = func;
+    pod->on_vm_gone_data = user_data;
+}
+
+bool
+coco_pod_is_sandbox(const CocoPod *pod)
+{
+    return pod->is_sandbox;
+}
+
 bool
 coco_pod_is_alone(const CocoPod *pod, const CocoContainer *container)
 {
-    return g_hash_table_size(pod->containers) == 1 &&
+    return !pod->is_sandbox && g_hash_table_size(pod->containers) == 1 &&
            coco_pod_find(pod, coco_container_id(container)) == container;
 }
 
@@ -214,21 +246,41 @@ on_vm_stopped(void *user_data)
     removal->func(removal->user_data);
 }
 
-void
-coco_pod_remove(CocoPod *pod, CocoContainer *container, CocoPodRemovedFunc func, void *user_data)
+static void
+remove_vm(CocoPod *pod, CocoPodRemovedFunc func, void *user_data)
 {
-    Removal *removal;
+    Removal *removal = g_new(Removal, 1);
 
+    *removal = (Removal){ .pod = pod, .func = func, .user_data = user_data };
+    coco_pod_vm_stop(pod->vm, on_vm_stopped, removal);
+}
+
+static void
+take_out(CocoPod *pod, CocoContainer *container)
+{
     coco_process_stop_stdio(coco_container_init(container));
     coco_share_remove(coco_pod_dir_shared(pod->dir), coco_container_id(container));
     g_hash_table_remove(pod->containers, coco_container_id(container));
-    if (!coco_pod_is_empty(pod)) {
+}
+
+void
+coco_pod_remove(CocoPod *pod, CocoContainer *container, CocoPodRemovedFunc func, void *user_data)
+{
+    take_out(pod, container);
+    if (coco_pod_is_empty(pod) && !pod->is_sandbox)
+        remove_vm(pod, func, user_data);
+    else
         func(user_data);
-        return;
-    }
-    removal = g_new(Removal, 1);
-    *removal = (Removal){ .pod = pod, .func = func, .user_data = user_data };
-    coco_pod_vm_stop(pod->vm, on_vm_stopped, removal);
+}
+
+void
+coco_pod_remove_all(CocoPod *pod, CocoPodRemovedFunc func, void *user_data)
+{
+    g_autoptr(GList) containers = g_hash_table_get_values(pod->containers);
+
+    for (GList *item = containers; item != NULL; item = item->next)
+        take_out(pod, item->data);
+    remove_vm(pod, func, user_data);
 }
 
 void
@@ -284,7 +336,7 @@ flush_and_quit(void *user_data)
 void
 coco_pod_shutdown(CocoPod *pod, bool force)
 {
-    if (pod->shutting_down || (!force && !coco_pod_is_empty(pod)))
+    if (pod->shutting_down || (!force && (pod->is_sandbox || !coco_pod_is_empty(pod))))
         return;
     pod->shutting_down = true;
     coco_pod_vm_stop(pod->vm, flush_and_quit, pod);

@@ -39,6 +39,7 @@ CocoSignals *coco_pod_signals(const CocoPod *pod);
 
 /* Makes the shared directory and starts the VM; does nothing the second time. */
 bool coco_pod_start_vm(CocoPod *pod, GError **error);
+bool coco_pod_is_vm_started(const CocoPod *pod);
 
 CocoContainer *coco_pod_find(const CocoPod *pod, const char *id); /* (transfer none), nullable */
 void coco_pod_add(CocoPod *pod, CocoContainer *container);        /* (transfer full) */
@@ -50,9 +51,20 @@ typedef void (*CocoPodRemovedFunc)(void *user_data);
 void coco_pod_remove(CocoPod *pod, CocoContainer *container, CocoPodRemovedFunc func,
                      void *user_data);
 
+/* The same for all containers at once, and the VM in any case. */
+void coco_pod_remove_all(CocoPod *pod, CocoPodRemovedFunc func, void *user_data);
+
 bool coco_pod_is_empty(const CocoPod *pod);
 
-/* Whether the container is the only one: then whatever ends it may end the VM. */
+/* From now on the Sandbox service says when the VM ends, and not the last container; func hears of
+ * a VM that is gone without having been stopped, after the containers' exits. */
+void coco_pod_become_sandbox(CocoPod *pod, CocoPodVmGoneFunc func, void *user_data);
+bool coco_pod_is_sandbox(const CocoPod *pod);
+
+/* Their VM has ended: whatever still ran in them was killed. */
+void coco_pod_end_containers(CocoPod *pod);
+
+/* Whether the VM is there for this container only: then whatever ends it may end the VM. */
 bool coco_pod_is_alone(const CocoPod *pod, const CocoContainer *container);
 
 /* The process has ended: execs of an ended container go first, then the events, in that order. */
@@ -69,7 +81,8 @@ void coco_pod_call_agent(CocoPod *pod, const char *method, const ProtobufCMessag
                          const ProtobufCMessageDescriptor *reply_type, unsigned int timeout_s,
                          GAsyncReadyCallback callback, void *user_data);
 
-/* Ends the shim once its events are out. Ignored while there are containers, unless force. */
+/* Ends the shim once its events are out. Ignored while there are containers or a sandbox, unless
+ * force. */
 void coco_pod_shutdown(CocoPod *pod, bool force);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoPod, coco_pod_free)

@@ -24,6 +24,9 @@
 
 #define COCO_SHARE_IN_GUEST "/run/kata-containers/shared/containers"
 
+/* The pod's shared memory, a tmpfs that the agent makes with the sandbox. Kata's place. */
+#define COCO_SHM_IN_GUEST "/run/kata-containers/sandbox/shm"
+
 /* Where root file systems are mounted in the guest that do not come through the share. */
 #define COCO_ROOT_IN_GUEST "/run/kata-containers"
 

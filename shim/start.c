@@ -21,11 +21,13 @@
 #include "guest-protocol/pidfd.h"
 #include "shim/bootstrap.h"
 #include "shim/container-kind.h"
+#include "shim/go-build-info.h"
 #include "shim/pod-dir.h"
 #include "shim/pod-initdata.h"
 #include "shim/serve.h"
 #include "shim/shim-socket.h"
 
+#define CONTAINERD_2 "github.com/containerd/containerd/v2"
 #define INPUT_MAX (10 * 1024 * 1024)
 
 static bool
@@ -50,6 +52,19 @@ read_input(void)
            (n = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0)
         g_byte_array_append(input, buffer, (unsigned int) n);
     return input;
+}
+
+/* The answer to a caller older than BootstrapParams. The program that runs us is asked itself, not
+ * the -publish-binary, which may have been replaced by another version under a running daemon. */
+static CocoBootstrapForm
+form_for_caller(void)
+{
+    g_autofree char *caller = g_strdup_printf("/proc/%d/exe", getppid());
+
+    if (g_getenv("MAX_SHIM_VERSION") == NULL)
+        return COCO_BOOTSTRAP_PLAIN;
+    return coco_go_build_info_has(caller, CONTAINERD_2) ? COCO_BOOTSTRAP_JSON_3
+                                                        : COCO_BOOTSTRAP_JSON_2;
 }
 
 /* Runtime options, else $COCO_CONFIG, else the file that the program's name picks:
@@ -203,8 +218,8 @@ coco_start(const CocoInvocation *invocation, const char *self, GError **error)
     g_autofree char *pod_id = NULL;
     g_autoptr(CocoPodDir) dir = NULL;
 
-    coco_bootstrap_parse(input->data, input->len, invocation->id, invocation->ns,
-                         g_getenv("MAX_SHIM_VERSION") != NULL, &bootstrap);
+    coco_bootstrap_parse(input->data, input->len, invocation->id, invocation->ns, form_for_caller(),
+                         &bootstrap);
     if (!coco_container_kind_of_bundle(".", invocation->id, &kind, &pod_id, error))
         return false;
     if (!coco_identifier_is_valid(pod_id)) {

@@ -401,6 +401,8 @@ tell_end_of_input(CocoStdio *stdio)
     Grpc__CloseStdinRequest request = GRPC__CLOSE_STDIN_REQUEST__INIT;
 
     coco_stdio_end_input(stdio);
+    if (stdio->agent == NULL)
+        return;
     request.container_id = stdio->container_id;
     request.exec_id = stdio->exec_id;
     coco_ttrpc_client_call_async(stdio->agent, SERVICE, "CloseStdin", &request.base,
@@ -475,6 +477,10 @@ coco_stdio_start(CocoStdio *stdio, CocoTtrpcClient *agent, CocoStdioDrainedFunc 
     stdio->agent = agent;
     stdio->on_drained = func;
     stdio->user_data = user_data;
+    if (agent == NULL) {
+        coco_stdio_stop(stdio);
+        return;
+    }
     for (unsigned int i = 0; i < G_N_ELEMENTS(stdio->outputs); i++)
         read_next(&stdio->outputs[i]);
     if (stdio->input.fd >= 0)

@@ -49,7 +49,7 @@ void coco_stdio_unref(CocoStdio *stdio);
 void coco_stdio_open(CocoStdio *stdio, CocoStdioOpenedFunc func, void *user_data);
 
 /* Starts moving bytes; agent: (transfer none), must live until coco_stdio_stop() or the streams'
- * end. */
+ * end. NULL for one that is gone already: then the streams have ended. */
 void coco_stdio_start(CocoStdio *stdio, CocoTtrpcClient *agent, CocoStdioDrainedFunc func,
                       void *user_data);
 

@@ -260,6 +260,7 @@ adapt(CocoTaskOp *op, CocoContainerKind kind, bool *out_shares, GError **error)
         .id = request->id,
         .bundle = request->bundle,
         .shared = coco_pod_shared_dir(op->pod),
+        .etc = coco_pod_is_sandbox(op->pod) ? coco_pod_dir_etc(coco_pod_run_dir(op->pod)) : NULL,
         .kind = kind,
     };
 
@@ -270,6 +271,22 @@ adapt(CocoTaskOp *op, CocoContainerKind kind, bool *out_shares, GError **error)
     return coco_guest_spec_adapt(create->spec, &context, &create->pidns, out_shares, error);
 }
 
+/* A sandbox of the Sandbox service has no container of its own: all are members, whatever their
+ * annotations say. */
+static bool
+find_kind(const CocoTaskOp *op, CocoContainerKind *out_kind, GError **error)
+{
+    const Create *create = op->extra;
+    const char *pod_id;
+
+    if (!coco_pod_is_sandbox(op->pod))
+        return coco_container_kind_detect(coco_container_id(op->container),
+                                          coco_guest_spec_annotation, create->spec, out_kind,
+                                          &pod_id, error);
+    *out_kind = COCO_KIND_MEMBER;
+    return true;
+}
+
 /* All that needs no VM; after it the VM boots. */
 static bool
 prepare(CocoTaskOp *op, GError **error)
@@ -277,7 +294,6 @@ prepare(CocoTaskOp *op, GError **error)
     const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
     Create *create = op->extra;
     CocoContainerKind kind;
-    const char *pod_id;
     bool shares = false;
 
     if (!coco_pod_start_vm(op->pod, error))
@@ -287,8 +303,7 @@ prepare(CocoTaskOp *op, GError **error)
         return false;
     leave_address(op->pod, request->bundle);
     create->spec->process->terminal = request->terminal; /* what the caller set up its end for */
-    return coco_container_kind_detect(request->id, coco_guest_spec_annotation, create->spec, &kind,
-                                      &pod_id, error) &&
+    return find_kind(op, &kind, error) &&
            coco_pod_initdata_check(coco_pod_run_dir(op->pod),
                                    coco_pod_initdata_find(coco_guest_spec_annotation, create->spec),
                                    error) &&
@@ -307,6 +322,9 @@ is_acceptable(CocoPod *pod, const Containerd__Task__V2__CreateTaskRequest *reque
     else if (coco_pod_find(pod, request->id) != NULL)
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS,
                     "container %s: already exists", request->id);
+    else if (coco_pod_is_sandbox(pod) && !coco_pod_vm_is_ready(coco_pod_vm(pod)))
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
+                    "create container %s: sandbox %s does not run", request->id, coco_pod_id(pod));
     else if (request->checkpoint[0] != '\0')
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
                     "restore container %s from a checkpoint: not implemented", request->id);

@@ -248,13 +248,6 @@ def test_task_v3(case):
     shim.shutdown()
 
 
-def test_sandbox_service_is_not_pretended(case):
-    shim = Shim(case)
-    shim.start()
-    reply = shim.call("CreateSandbox", {1: shim.id}, service="containerd.runtime.sandbox.v1.Sandbox")
-    equal(reply.code, 12, reply.message)
-
-
 def test_info(case):
     """RuntimeInfo, and the mounts that containerd 2.2 and later leaves to us (block_root.py)."""
     result = processes.run([BINARIES["coco"], "-info"], env=case.node.environment, stdin=b"")
@@ -267,6 +260,6 @@ def test_info(case):
 
 for function in (test_json, test_protobuf, test_options_are_not_params, test_config_of_options, test_task_v3,
                  test_inherited_descriptors_are_dropped, test_members_of_a_pod_share_the_shim,
-                 test_sandbox_service_is_not_pretended, test_info, test_start_after_a_crash, test_delete_after_a_crash,
+                 test_info, test_start_after_a_crash, test_delete_after_a_crash,
                  test_longest_names, test_terminated, test_pod_of_cri):
     function.runtimes = COCO

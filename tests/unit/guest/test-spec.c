@@ -19,7 +19,8 @@
     "\"linux\":{\"cgroupsPath\":\"/kubepods/x\",\"resources\":{\"memory\":{\"limit\":1000,"        \
     "\"swappiness\":3,\"kernel\":5},\"cpu\":{\"cpus\":\"0-3\",\"quota\":5},\"blockIO\":"           \
     "{\"weight\":10},\"pids\":{\"limit\":7}},\"namespaces\":[{\"type\":\"pid\",\"path\":\"/p\"},"  \
-    "{\"type\":\"network\",\"path\":\"/n\"},{\"type\":\"cgroup\"},{\"type\":\"mount\"}]}}"
+    "{\"type\":\"network\",\"path\":\"/n\"},{\"type\":\"cgroup\"},{\"type\":\"mount\"},"           \
+    "{\"type\":\"ipc\"},{\"type\":\"uts\"}]}}"
 
 static CocoSpecSetting
 setting(void)
@@ -89,6 +90,8 @@ Test(spec, a_spec_without_linux_gets_one)
 
     cr_assert(coco_spec_adapt(spec, &s, NULL));
     cr_assert_str_eq(spec->linux->cgroupspath, "/pod/ctr-c");
+    cr_assert_str_empty(namespace_path(spec->linux, "ipc"), "what is not listed is its own");
+    cr_assert_str_empty(namespace_path(spec->linux, "uts"));
 }
 
 Test(spec, nonsense_is_refused)

@@ -45,9 +45,10 @@ Test(bootstrap, any_with_and_without_prefix)
         g_autoptr(GByteArray) input = pack_options(types[i], "/etc/coco/x.conf");
         g_auto(CocoBootstrap) bootstrap = { 0 };
 
-        coco_bootstrap_parse(input->data, input->len, "id", "ns", true, &bootstrap);
+        coco_bootstrap_parse(input->data, input->len, "id", "ns", COCO_BOOTSTRAP_JSON_2,
+                             &bootstrap);
         cr_expect(eq(str, bootstrap.config_path, "/etc/coco/x.conf"));
-        cr_expect(eq(int, bootstrap.form, COCO_BOOTSTRAP_JSON));
+        cr_expect(eq(int, bootstrap.form, COCO_BOOTSTRAP_JSON_2));
         cr_expect(bootstrap.socket_dir == NULL);
     }
 }
@@ -73,7 +74,7 @@ Test(bootstrap, inside_bootstrap_params)
     params.n_extensions = 1;
     params.extensions = extensions;
     input = pack(&params.base);
-    coco_bootstrap_parse(input->data, input->len, "id", "ns", true, &bootstrap);
+    coco_bootstrap_parse(input->data, input->len, "id", "ns", COCO_BOOTSTRAP_JSON_2, &bootstrap);
     cr_expect(eq(str, bootstrap.config_path, "/c"));
     cr_expect(eq(int, bootstrap.form, COCO_BOOTSTRAP_PROTOBUF));
     cr_expect(eq(str, bootstrap.socket_dir, "/run/containerd/s"));
@@ -85,7 +86,7 @@ expect_nothing(const void *input, size_t length)
 {
     g_auto(CocoBootstrap) bootstrap = { 0 };
 
-    coco_bootstrap_parse(input, length, "id", "ns", false, &bootstrap);
+    coco_bootstrap_parse(input, length, "id", "ns", COCO_BOOTSTRAP_PLAIN, &bootstrap);
     cr_expect(bootstrap.config_path == NULL);
     cr_expect(bootstrap.socket_dir == NULL);
     cr_expect(eq(int, bootstrap.form, COCO_BOOTSTRAP_PLAIN));
@@ -106,8 +107,8 @@ Test(bootstrap, an_any_is_not_taken_for_params)
     g_autoptr(GByteArray) any = pack_options("id", "/c");
     g_auto(CocoBootstrap) bootstrap = { 0 };
 
-    coco_bootstrap_parse(any->data, any->len, "id", "ns", true, &bootstrap);
-    cr_expect(eq(int, bootstrap.form, COCO_BOOTSTRAP_JSON));
+    coco_bootstrap_parse(any->data, any->len, "id", "ns", COCO_BOOTSTRAP_JSON_2, &bootstrap);
+    cr_expect(eq(int, bootstrap.form, COCO_BOOTSTRAP_JSON_2));
 }
 
 /* The sample is what containerd 2.3.4 sends for `ctr run` with debug logging. */
@@ -119,13 +120,14 @@ Test(bootstrap, params_as_they_come_on_the_wire)
     g_auto(CocoBootstrap) bootstrap = { 0 };
     g_auto(CocoBootstrap) other = { 0 };
 
-    coco_bootstrap_parse((const uint8_t *) input, sizeof input - 1, "tr1", "default", true,
-                         &bootstrap);
+    coco_bootstrap_parse((const uint8_t *) input, sizeof input - 1, "tr1", "default",
+                         COCO_BOOTSTRAP_JSON_2, &bootstrap);
     cr_expect(eq(int, bootstrap.form, COCO_BOOTSTRAP_PROTOBUF));
     cr_expect(bootstrap.debug);
     cr_expect(eq(str, bootstrap.socket_dir, "/run/containerd/s"));
-    coco_bootstrap_parse((const uint8_t *) input, sizeof input - 1, "tr2", "default", true, &other);
-    cr_expect(eq(int, other.form, COCO_BOOTSTRAP_JSON));
+    coco_bootstrap_parse((const uint8_t *) input, sizeof input - 1, "tr2", "default",
+                         COCO_BOOTSTRAP_JSON_3, &other);
+    cr_expect(eq(int, other.form, COCO_BOOTSTRAP_JSON_3));
 }
 
 static char *
@@ -139,10 +141,12 @@ answer(CocoBootstrapForm form)
 Test(bootstrap, answers)
 {
     g_autofree char *plain = answer(COCO_BOOTSTRAP_PLAIN);
-    g_autofree char *json = answer(COCO_BOOTSTRAP_JSON);
+    g_autofree char *json = answer(COCO_BOOTSTRAP_JSON_2);
+    g_autofree char *json_3 = answer(COCO_BOOTSTRAP_JSON_3);
     g_autofree char *protobuf = answer(COCO_BOOTSTRAP_PROTOBUF);
 
     cr_expect(eq(str, plain, "unix:///s"));
     cr_expect(eq(str, json, "{\"version\":2,\"address\":\"unix:///s\",\"protocol\":\"ttrpc\"}"));
+    cr_expect(eq(str, json_3, "{\"version\":3,\"address\":\"unix:///s\",\"protocol\":\"ttrpc\"}"));
     cr_expect(eq(str, protobuf, "\x08\x03\x12\x09unix:///s\x1a\x05ttrpc"));
 }

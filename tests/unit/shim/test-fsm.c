@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * All states times all events of the shim's two state machines: refused events change nothing, the
+ * All states times all events of the shim's state machines: refused events change nothing, the
  * last state is final and can be reached from everywhere.
  */
 #include "shim/pod-vm-fsm.h"
 #include "shim/process-fsm.h"
+#include "shim/sandbox-fsm.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -29,6 +30,17 @@ next_process(unsigned int from, unsigned int event, unsigned int *out_to)
     bool taken = coco_process_fsm_next((CocoProcessState) from, (CocoProcessEvent) event, &to);
 
     cr_expect(taken || to == COCO_N_PROCESS_STATES, "a refused event must not write");
+    *out_to = to;
+    return taken;
+}
+
+static bool
+next_sandbox(unsigned int from, unsigned int event, unsigned int *out_to)
+{
+    CocoSandboxState to = COCO_N_SANDBOX_STATES;
+    bool taken = coco_sandbox_fsm_next((CocoSandboxState) from, (CocoSandboxEvent) event, &to);
+
+    cr_expect(taken || to == COCO_N_SANDBOX_STATES, "a refused event must not write");
     *out_to = to;
     return taken;
 }
@@ -75,6 +87,11 @@ Test(fsm, process)
     check(next_process, COCO_N_PROCESS_STATES, COCO_N_PROCESS_EVENTS, COCO_PROCESS_STOPPED);
 }
 
+Test(fsm, sandbox)
+{
+    check(next_sandbox, COCO_N_SANDBOX_STATES, COCO_N_SANDBOX_EVENTS, COCO_SANDBOX_STOPPED);
+}
+
 Test(fsm, exit_before_the_answer_to_start)
 {
     CocoProcessState to;
@@ -95,4 +112,8 @@ Test(fsm, every_state_and_event_has_a_name)
         cr_expect(coco_process_state_name((CocoProcessState) i) != NULL);
     for (unsigned int i = 0; i < COCO_N_PROCESS_EVENTS; i++)
         cr_expect(coco_process_event_name((CocoProcessEvent) i) != NULL);
+    for (unsigned int i = 0; i < COCO_N_SANDBOX_STATES; i++)
+        cr_expect(coco_sandbox_state_name((CocoSandboxState) i) != NULL);
+    for (unsigned int i = 0; i < COCO_N_SANDBOX_EVENTS; i++)
+        cr_expect(coco_sandbox_event_name((CocoSandboxEvent) i) != NULL);
 }

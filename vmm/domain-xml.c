@@ -265,6 +265,33 @@ write_disk_address(xmlTextWriter *w, size_t i)
                   "function", function_text, function == 0 ? "multifunction" : NULL, "on", NULL);
 }
 
+static char *
+shared_interrupt_alias(size_t i)
+{
+    return g_strdup_printf("ua-disk%zu", i);
+}
+
+/* libvirt has no word for it. */
+static void
+write_shared_interrupts(xmlTextWriter *w, const CocoVmDisks *disks)
+{
+    if (disks == NULL || disks->n <= COCO_VM_DISKS_OWN_INTERRUPTS)
+        return;
+    coco_xml_open(w, "qemu:override");
+    for (size_t i = COCO_VM_DISKS_OWN_INTERRUPTS; i < disks->n; i++) {
+        g_autofree char *alias = shared_interrupt_alias(i);
+
+        coco_xml_open(w, "qemu:device");
+        coco_xml_attribute(w, "alias", alias);
+        coco_xml_open(w, "qemu:frontend");
+        coco_xml_leaf(w, "qemu:property", "name", "vectors", "type", "unsigned", "value", "0",
+                      NULL);
+        coco_xml_close(w);
+        coco_xml_close(w);
+    }
+    coco_xml_close(w);
+}
+
 /* What the guest discards is freed on the host; what it flushes is on the host's disk. */
 static void
 write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
@@ -283,6 +310,11 @@ write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
     if (disk->readonly)
         coco_xml_leaf(w, "readonly", NULL);
     coco_xml_text(w, "serial", name);
+    if (i >= COCO_VM_DISKS_OWN_INTERRUPTS) {
+        g_autofree char *alias = shared_interrupt_alias(i);
+
+        coco_xml_leaf(w, "alias", "name", alias, NULL);
+    }
     write_disk_address(w, i);
     coco_xml_close(w);
 }
@@ -384,6 +416,7 @@ write_domain(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts
     if (ops->write_security != NULL)
         ops->write_security(w, config, facts);
     write_shortcut(w);
+    write_shared_interrupts(w, facts->disks);
     coco_xml_close(w);
 }
 

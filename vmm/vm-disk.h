@@ -20,6 +20,10 @@
 
 #define COCO_VM_DISKS_MAX 128
 
+/* A CPU has some 200 interrupts to give, and a disk takes two: what comes after these must share
+ * lines, or the last ones are disks that the guest's kernel cannot use. */
+#define COCO_VM_DISKS_OWN_INTERRUPTS 64
+
 typedef struct {
     char *path;
     bool readonly;

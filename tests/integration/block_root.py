@@ -12,7 +12,7 @@ RUNTIMES = ("coco",)
 ROOT_LINE = "grep ' / ' /proc/mounts | cut -d ' ' -f 3,4"
 UPPER = ["X-containerd.mkdir.path={{ mount 0 }}/upper:0755", "X-containerd.mkdir.path={{ mount 0 }}/work:0755",
          "workdir={{ mount 0 }}/work", "upperdir={{ mount 0 }}/upper"]
-TOO_MANY = 128
+HUNDRED, TOO_MANY = 100, 128
 
 
 def tool(*command):
@@ -137,6 +137,16 @@ def test_erofs_layers(case):
     equal(lines[3:], ["bin", "tmp"])
     equal(virtiofsd, [])
     check_ext4(upper, "/upper/etc/made", "kept\n")
+
+
+def test_hundred_layers(case):
+    """More disks than a CPU has interrupts for."""
+    layers = [layer(case, f"l{i}", **{f"f{i}": f"{i}\n"}) for i in range(HUNDRED)]
+    lower = erofs(case, "base.erofs", ociconfig.root_file_system(case.directory))
+    mounts = [mount("ext4", ext4(case), "rw", "loop"), *(mount("erofs", path, "ro", "loop") for path in (*layers, lower)),
+              mount("format/mkdir/overlay", "overlay", *UPPER, f"lowerdir={{{{ overlay 1 {HUNDRED + 1} }}}}")]
+    lines, _ = run(case, mounts, "ls /etc | grep -c '^f'; cat /etc/f0 /etc/f99; ls /sys/block | wc -l")
+    equal(lines, [str(HUNDRED), "0", "99", str(HUNDRED + 2)])
 
 
 def test_directory_of_the_host(case):

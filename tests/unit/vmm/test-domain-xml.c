@@ -67,7 +67,8 @@ Test(domain_xml, tcg_channel)
     compare("tcg-channel.xml", CONFIG, COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL, NULL);
 }
 
-/* Files by descriptor, devices by a node of QEMU's own; more than one slot's worth of them. */
+/* Files by descriptor, devices by a node of QEMU's own; more than one slot's worth of them, and
+ * more than have interrupts of their own. */
 Test(domain_xml, disks_of_the_host)
 {
     g_auto(CocoVmDisks) disks = { 0 };
@@ -82,7 +83,7 @@ Test(domain_xml, disks_of_the_host)
     coco_vm_disks_add(&disks, "/dev/mapper/pool-snap-3", false);
     coco_vm_disks_add(&disks, "/dev/mapper/pool-snap-4", true);
     disks.items[2].is_device = disks.items[3].is_device = true;
-    while (disks.n < 30)
+    while (disks.n < COCO_VM_DISKS_OWN_INTERRUPTS + 2)
         coco_vm_disks_add(&disks, "/layer", true);
     compare_facts("disks.xml", CONFIG, &facts);
 }

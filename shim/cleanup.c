@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * After a normal end there is no run directory any more and nothing to do. After a crash the shim,
+ * After a normal end there is no run directory any more and nothing to do; a shim that nobody told
+ * to shut down cannot be reached any more, and is told here. After a crash the shim,
  * QEMU, virtiofsd, console logger and launcher are whatever still names the run directory. The
  * shim's mounts were in a mount namespace that ends with these processes.
  */
@@ -42,6 +43,24 @@ print_response(pid_t vm_pid, GError **error)
     return true;
 }
 
+/* start.c wrote the file, in the bundle of the container that the shim was made for. */
+static void
+end_idle_shim(const char *bundle, const CocoPodDir *dir)
+{
+    g_autofree char *path = g_build_filename(bundle, "shim.pid", NULL);
+    g_autofree char *text = NULL;
+
+    if (g_file_get_contents(path, &text, NULL, NULL))
+        coco_pod_dir_end_shim(dir, (pid_t) g_ascii_strtoll(text, NULL, 10));
+}
+
+static bool
+end_pod(const CocoPodDir *dir, pid_t *out_vm_pid, GError **error)
+{
+    return coco_pod_dir_kill_processes(dir, 0, KILL_TIMEOUT_MS, out_vm_pid, error) &&
+           coco_pod_dir_remove(dir, error);
+}
+
 bool
 coco_cleanup(const CocoInvocation *invocation, GError **error)
 {
@@ -56,11 +75,11 @@ coco_cleanup(const CocoInvocation *invocation, GError **error)
     if (!coco_container_kind_of_bundle(bundle, invocation->id, &kind, &pod_id, NULL))
         pod_id = g_strdup(invocation->id);
     dir = coco_pod_dir_new(invocation->address, invocation->ns, pod_id);
+    if (access(coco_pod_dir_path(dir), F_OK) != 0)
+        end_idle_shim(bundle, dir);
     /* One of several leaves the pod to the others, as long as there is a shim that serves them. */
-    if ((kind != COCO_KIND_MEMBER || !coco_shim_socket_is_served(dir)) &&
-        access(coco_pod_dir_path(dir), F_OK) == 0 &&
-        (!coco_pod_dir_kill_processes(dir, 0, KILL_TIMEOUT_MS, &vm_pid, error) ||
-         !coco_pod_dir_remove(dir, error)))
+    else if ((kind != COCO_KIND_MEMBER || !coco_shim_socket_is_served(dir)) &&
+             !end_pod(dir, &vm_pid, error))
         return false;
     return print_response(vm_pid, error);
 }

@@ -35,7 +35,8 @@ void coco_event_publisher_publish(CocoEventPublisher *publisher, const char *top
                                   const ProtobufCMessage *event);
 
 /* Calls back once all events published so far and until then are with containerd, or when
- * timeout_us has passed. One flush at a time. */
+ * timeout_us has passed; a containerd whose socket is not there is not waited for. One flush at a
+ * time. */
 void coco_event_publisher_flush_async(CocoEventPublisher *publisher, int64_t timeout_us,
                                       CocoEventFlushedFunc callback, void *user_data);
 

@@ -93,6 +93,15 @@ kill_if_ours(GArray *pidfds, pid_t pid, const char *path, pid_t *out_qemu_pid)
     return true;
 }
 
+void
+coco_pod_dir_end_shim(const CocoPodDir *dir, pid_t pid)
+{
+    g_auto(CocoFd) fd = pid > 1 ? pidfd_open(pid, 0) : -1;
+
+    if (fd >= 0 && names_directory(pid, coco_pod_dir_path(dir)) && is_our_program(pid))
+        (void) pidfd_send_signal(fd, SIGTERM, NULL, 0);
+}
+
 /* Kills all that can be killed; error is of the first that cannot. */
 static GArray *
 kill_all(const char *path, pid_t keep_pid, pid_t *out_qemu_pid, GError **error)

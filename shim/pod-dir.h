@@ -49,6 +49,9 @@ bool coco_pod_dir_make(const CocoPodDir *dir, GError **error);
 bool coco_pod_dir_kill_processes(const CocoPodDir *dir, pid_t keep_pid, int timeout_ms,
                                  pid_t *out_qemu_pid, GError **error);
 
+/* Asks (SIGTERM) a shim to end, if pid is one that serves this directory. */
+void coco_pod_dir_end_shim(const CocoPodDir *dir, pid_t pid);
+
 /* Unmounts what is mounted below and removes the directory. Never descends into a mount: what a
  * container had mounted is not ours to delete. Gone already is success. */
 bool coco_pod_dir_remove(const CocoPodDir *dir, GError **error);

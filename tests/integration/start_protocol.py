@@ -178,6 +178,18 @@ def test_delete_after_a_crash(case):
         assert abs(wire.one(answer[3][0], 1) - time.time()) < 60, answer
 
 
+def test_delete_without_shutdown(case):
+    """After the last container nothing leads to a shim that was not shut down: `delete` ends it."""
+    shim = Shim(case, spec=ociconfig.base(ociconfig.root_file_system(case.directory), "true"))
+    shim.start()
+    equal(shim.create().code, 0)
+    pid = int((shim.bundle / "shim.pid").read_text())
+    for method in ("Start", "Wait", "Delete"):
+        equal(shim.call(method, {1: shim.id}).code, 0, method)
+    shim.delete(check=True)
+    equal(processes.wait_gone([pid], 10), [])
+
+
 def test_longest_names(case):
     """containerd allows 76 characters for an id; with a socket directory of 42 the path of the socket is 107 bytes long."""
     parent = case.directory.parent.parent
@@ -261,5 +273,6 @@ def test_info(case):
 for function in (test_json, test_protobuf, test_options_are_not_params, test_config_of_options, test_task_v3,
                  test_inherited_descriptors_are_dropped, test_members_of_a_pod_share_the_shim,
                  test_info, test_start_after_a_crash, test_delete_after_a_crash,
+                 test_delete_without_shutdown,
                  test_longest_names, test_terminated, test_pod_of_cri):
     function.runtimes = COCO

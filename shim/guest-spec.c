@@ -63,6 +63,43 @@ keep_unless_own(const void *item)
     return ns->path[0] != '\0' || (strcmp(ns->type, "ipc") != 0 && strcmp(ns->type, "uts") != 0);
 }
 
+static bool
+lists_namespace(const Grpc__Spec *spec, const char *type)
+{
+    for (size_t i = 0; spec->linux != NULL && i < spec->linux->n_namespaces; i++) {
+        if (strcmp(spec->linux->namespaces[i]->type, type) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+add_namespace(Grpc__Linux *linux_part, const char *type)
+{
+    Grpc__LinuxNamespace *ns = g_new(Grpc__LinuxNamespace, 1);
+
+    grpc__linux_namespace__init(ns);
+    ns->type = g_strdup(type);
+    linux_part->namespaces =
+        g_renew(Grpc__LinuxNamespace *, linux_part->namespaces, linux_part->n_namespaces + 1);
+    linux_part->namespaces[linux_part->n_namespaces++] = ns;
+}
+
+/* One that is not listed is the host's (host network, host ipc): for a pod the VM's stands for it,
+ * and has the host's name. */
+static void
+replace_namespaces_of_host(Grpc__Spec *spec, CocoContainerKind kind)
+{
+    if (!lists_namespace(spec, "uts") && spec->hostname[0] == '\0')
+        replace(&spec->hostname, g_get_host_name());
+    if (kind != COCO_KIND_SANDBOX)
+        return;
+    if (!lists_namespace(spec, "uts"))
+        add_namespace(spec->linux, "uts");
+    if (!lists_namespace(spec, "ipc"))
+        add_namespace(spec->linux, "ipc");
+}
+
 /* Any path stands for the pod's namespace. The protocol has no paths: an agent gives a container
  * the pod's ipc and uts namespaces when its spec lists them, so what a further container wants for
  * itself is not listed. */
@@ -85,11 +122,7 @@ adapt_namespaces(Grpc__Linux *linux_part, CocoContainerKind kind, bool *out_pidn
 static bool
 shares_ipc(const Grpc__Spec *spec, CocoContainerKind kind)
 {
-    for (size_t i = 0; spec->linux != NULL && i < spec->linux->n_namespaces; i++) {
-        if (strcmp(spec->linux->namespaces[i]->type, "ipc") == 0)
-            return kind != COCO_KIND_SINGLE;
-    }
-    return false;
+    return kind != COCO_KIND_SINGLE && lists_namespace(spec, "ipc");
 }
 
 static bool
@@ -171,7 +204,8 @@ static void
 adapt_shm(Grpc__Mount *mount, bool shared)
 {
     static const char *const own[] = { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" };
-    static const char *const pods[] = { "rbind", "rw" };
+    const char *const pods[] = { "rbind",  "rprivate", "nosuid",
+                                 "noexec", "nodev",    has_option(mount, "ro") ? "ro" : "rw" };
 
     if (shared) {
         set_options(mount, pods, G_N_ELEMENTS(pods));
@@ -357,6 +391,7 @@ coco_guest_spec_adapt(Grpc__Spec *spec, const CocoGuestSpecContext *context, boo
     replace(&spec->root->path, context->root);
     coco_guest_process_adapt(spec->process);
     if (spec->linux != NULL) {
+        replace_namespaces_of_host(spec, context->kind);
         adapt_namespaces(spec->linux, context->kind, out_pidns);
         adapt_devices(spec->linux, context->id);
         replace(&spec->linux->mountlabel, "");

@@ -9,6 +9,12 @@
 
 #include <gio/gio.h>
 
+char *
+coco_pod_names_hostname(const Runtime__V1__PodSandboxConfig *config)
+{
+    return g_strdup(config->hostname[0] != '\0' ? config->hostname : g_get_host_name());
+}
+
 static void
 add_line(GPtrArray *lines, const char *keyword, char *const *words, size_t n)
 {
@@ -63,7 +69,8 @@ coco_pod_names_write(const char *directory, const Runtime__V1__PodSandboxConfig 
     g_autofree char *resolv =
         dns[0] != NULL ? g_strconcat(lines, "\n", NULL) : read_of_host("/etc/resolv.conf");
     g_autofree char *hosts = read_of_host("/etc/hosts");
-    g_autofree char *hostname = g_strconcat(config->hostname, "\n", NULL);
+    g_autofree char *name = coco_pod_names_hostname(config);
+    g_autofree char *hostname = g_strconcat(name, "\n", NULL);
 
     if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "make directory '%s': %s",
@@ -72,5 +79,5 @@ coco_pod_names_write(const char *directory, const Runtime__V1__PodSandboxConfig 
     }
     return write_file(directory, "hosts", hosts, error) &&
            write_file(directory, "resolv.conf", resolv, error) &&
-           (config->hostname[0] == '\0' || write_file(directory, "hostname", hostname, error));
+           write_file(directory, "hostname", hostname, error);
 }

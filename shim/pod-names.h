@@ -17,6 +17,10 @@
 
 #include "guest-protocol/sandbox-pb.h"
 
+/* The pod's hostname; the host's when the pod has none (it then shares the host's network).
+ * g_free(). */
+char *coco_pod_names_hostname(const Runtime__V1__PodSandboxConfig *config);
+
 /* The lines of resolv.conf; none when the pod says nothing of DNS. g_strfreev(). */
 char **coco_pod_names_dns(const Runtime__V1__PodSandboxConfig *config);
 

@@ -233,9 +233,10 @@ take_names(const CocoPodSandbox *sandbox, const Runtime__V1__PodSandboxConfig *c
            GError **error)
 {
     const CocoPodDir *dir = coco_pod_run_dir(sandbox->pod);
+    g_autofree char *hostname = coco_pod_names_hostname(config);
     g_auto(GStrv) dns = coco_pod_names_dns(config);
 
-    coco_pod_vm_set_names(coco_pod_vm(sandbox->pod), config->hostname, dns);
+    coco_pod_vm_set_names(coco_pod_vm(sandbox->pod), hostname, dns);
     return coco_pod_dir_make(dir, error) &&
            coco_pod_names_write(coco_pod_dir_etc(dir), config, error);
 }

@@ -219,8 +219,14 @@ def test_pod_of_cri(case):
     `address` that is missing (containerd 2 with Task v3 runs no `start` for the second) is written by Create."""
     root = ociconfig.root_file_system(case.directory)
     shims, pod = [], case.node.new_id()
-    for kind, command in (("sandbox", ("sleep", "1000")), ("container", ("sh", "-c", "exit 5"))):
+    look = f"test \"$(hostname)\" = {os.uname().nodename} && grep -q ' /dev/shm tmpfs rw,nosuid,nodev,noexec' /proc/mounts && exit 5"
+    for kind, command in (("sandbox", ("sleep", "1000")), ("container", ("sh", "-c", look))):
         spec = ociconfig.base(root, *command)
+        # As CRI for a pod with the host's network: the host's name, which runc would not let it set.
+        spec.pop("hostname")
+        namespaces = spec["linux"]["namespaces"]
+        spec["linux"]["namespaces"] = [n for n in namespaces if n["type"] != "uts"] if kind == "sandbox" else [
+            n | {"path": f"/proc/1/ns/{n['type']}"} for n in namespaces if n["type"] != "mount"]
         spec["annotations"] = {"io.kubernetes.cri.container-type": kind, "io.kubernetes.cri.sandbox-id": pod}
         shims.append(Shim(case, identifier=pod if kind == "sandbox" else None, spec=spec))
     sandbox, member = shims

@@ -26,8 +26,7 @@ CONFIG = """version = 2
 root = "{base}/root"
 state = "{base}/state"
 temp = "{base}/tmp"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
-  "io.containerd.internal.v1.restart", "io.containerd.nri.v1.nri",
+disabled_plugins = [{cri}"io.containerd.internal.v1.restart", "io.containerd.nri.v1.nri",
   "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
 [grpc]
   address = "{base}/c.sock"
@@ -36,6 +35,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", 
 [plugins."io.containerd.internal.v1.opt"]
   path = "{base}/opt"
 """
+CRI = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime")
 
 
 def image_tar():
@@ -64,8 +64,9 @@ class Timeout(AssertionError):
 class Node:
     """One containerd and what belongs to it. `base` is short: socket paths must stay under 108 bytes."""
 
-    def __init__(self, runtime, release=containerd_release.MACHINE, env=None, run_dir=None, config=None, base=None, level="debug"):
-        self.runtime, self.runtime_name, self.level = runtime, RUNTIMES[runtime], level
+    def __init__(self, runtime, release=containerd_release.MACHINE, env=None, run_dir=None, config=None, base=None, level="debug",
+                 cri=False):
+        self.runtime, self.runtime_name, self.level, self.cri = runtime, RUNTIMES[runtime], level, cri
         self.base = base or pathlib.Path(tempfile.mkdtemp(prefix="ct-", dir=os.environ.get("TMPDIR", "/tmp")))
         self.base.chmod(0o711)  # QEMU runs as another user and must reach its files below
         self.run_dir = pathlib.Path(run_dir) if run_dir else self.base / "run"
@@ -104,7 +105,8 @@ class Node:
 
     def start(self):
         config = self.base / "config.toml"
-        config.write_text(CONFIG.format(base=self.base, level=self.level) + timeouts())
+        cri = "" if self.cri else "".join(f'"{name}", ' for name in CRI)
+        config.write_text(CONFIG.format(base=self.base, level=self.level, cri=cri) + timeouts())
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as ready:
             ready.bind(str(self.base / "ready"))
             ready.settimeout(patience.stretch(30))

@@ -15,7 +15,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 MESON_SUITES = ("unit", "fuzz-corpus")
 NODE_SUITES = ("node-short", "node")
-SUITES = ("style", "unit", "fuzz-corpus", "measure", "integration", "image", "tee", "quickstart", "endurance", "node-short")
+SUITES = ("style", "unit", "fuzz-corpus", "measure", "integration", "cri", "image", "tee", "quickstart", "endurance", "node-short")
 SANITIZED_SUITES = ("unit", "fuzz-corpus", "integration")
 EXTRA_SUITES = ("node", "soak", "memcheck", "containerd")  # only when asked for: long
 

@@ -26,7 +26,7 @@ CONFIG = """version = 2
 root = "{base}/root"
 state = "{base}/state"
 temp = "{base}/tmp"
-disabled_plugins = [{cri}"io.containerd.internal.v1.restart", "io.containerd.nri.v1.nri",
+disabled_plugins = [{without}"io.containerd.internal.v1.restart", "io.containerd.nri.v1.nri",
   "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
 [grpc]
   address = "{base}/c.sock"
@@ -62,10 +62,11 @@ class Timeout(AssertionError):
 
 
 class Node:
-    """One containerd and what belongs to it. `base` is short: socket paths must stay under 108 bytes."""
+    """One containerd and what belongs to it. `base` is short: socket paths must stay under 108 bytes. cri: a function of the
+    node that gives what CRI's part of the config says; without it there is no CRI."""
 
     def __init__(self, runtime, release=containerd_release.MACHINE, env=None, run_dir=None, config=None, base=None, level="debug",
-                 cri=False):
+                 cri=None):
         self.runtime, self.runtime_name, self.level, self.cri = runtime, RUNTIMES[runtime], level, cri
         self.base = base or pathlib.Path(tempfile.mkdtemp(prefix="ct-", dir=os.environ.get("TMPDIR", "/tmp")))
         self.base.chmod(0o711)  # QEMU runs as another user and must reach its files below
@@ -105,8 +106,9 @@ class Node:
 
     def start(self):
         config = self.base / "config.toml"
-        cri = "" if self.cri else "".join(f'"{name}", ' for name in CRI)
-        config.write_text(CONFIG.format(base=self.base, level=self.level, cri=cri) + timeouts())
+        without = "" if self.cri else "".join(f'"{name}", ' for name in CRI)
+        config.write_text(CONFIG.format(base=self.base, level=self.level, without=without) + timeouts() +
+                          (self.cri(self) if self.cri else ""))
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as ready:
             ready.bind(str(self.base / "ready"))
             ready.settimeout(patience.stretch(30))

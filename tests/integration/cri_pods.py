@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods as the kubelet makes them: through CRI, with a pause container; what is shared in a pod, what the kubelet reads of its
+containers, and that all of it is there again when containerd is."""
+import signal
+
+from harness import cri, events
+from harness.case import contains, equal
+
+SUITE = "cri"
+SECONDS = 300
+MEMORY = 64 << 20
+
+
+def pod_of(case, **options):
+    """A pod, and what fails the test when anything of it is left. Its removal is registered."""
+    kubelet = cri.Kubelet(case)
+    verify = case.clean(kubelet.node)
+    return kubelet, cri.Pod(kubelet, **options), verify
+
+
+def test_two_containers(case):
+    """They share /dev/shm, hostname and what CRI writes for /etc; the end of one is not the end of the pod."""
+    kubelet, pod, verify = pod_of(case)
+    equal(pod.state(), cri.READY)
+    first = pod.container("first", "echo from the first > /dev/shm/f; trap '' TERM; hostname; cat /etc/resolv.conf; sleep 1000")
+    assert events.wait_for_text(first.log, "10.0.0.1", 60), first.log
+    second = pod.container("second", "cat /dev/shm/f; hostname; echo problem >&2; exit 3")
+    assert events.wait_for_text(second.log, "problem", 60), second.log
+    lines = first.output()
+    equal(lines[1:], ["search a.example", "nameserver 10.0.0.1"])
+    equal(second.output(), ["from the first", lines[0], "problem"])
+    equal(second.wait_exited(), (cri.EXITED, 3, "Error"))
+    equal(first.exec("sh", "-c", "echo in it; exit 4"), ("in it\n", 4))
+    second.call("RemoveContainer")
+    equal((first.status()[0], pod.state()), (cri.RUNNING, cri.READY))
+    if case.runtime == "coco":
+        equal(len([p for p in kubelet.node.leftover_processes() if "qemu-system" in p.name]), 1, "VMs")
+    first.call("StopContainer", f2=1)
+    equal(first.status()[1], 137)
+    pod.remove()
+    verify()
+
+
+def test_processes_are_seen(case):
+    """With a PID namespace of the pod, and only then."""
+    _, pod, verify = pod_of(case, shares_pid=True)
+    pod.container("first", "exec sleep 4711")
+    second = pod.container("second", "exec sleep 1000")
+    contains(second.exec("ps")[0], "sleep 4711")
+    pod.remove()
+    verify()
+
+
+def test_resources(case):
+    """What the kubelet reads, and the limits that it sets and changes; a container over its limit is told as OOMKilled."""
+    _, pod, verify = pod_of(case)
+    container = pod.container("limited", "exec sleep 1000", resources={1: 100000, 2: 50000, 4: MEMORY})
+    time, memory = container.usage()
+    assert time > 0 and 0 < memory < MEMORY, (time, memory)
+    equal(limit(container, case), str(MEMORY))
+    container.call("UpdateContainerResources", f2={4: 2 * MEMORY})
+    equal(limit(container, case), str(2 * MEMORY))
+    hungry = pod.container("hungry", "exec tail /dev/zero", resources={4: MEMORY})
+    equal(hungry.wait_exited(), (cri.EXITED, 137, "OOMKilled"))
+    equal(container.status()[0], cri.RUNNING)
+    pod.remove()
+    verify()
+
+
+def limit(container, case):
+    """Of its memory, as it sees it."""
+    files = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
+    return container.exec("sh", "-c", f"cat {files[0]} 2>/dev/null || cat {files[1]}")[0].strip()
+
+
+def survives(case, number):
+    kubelet, pod, verify = pod_of(case)
+    container = pod.container("stays", "trap 'exit 7' TERM; echo before; while :; do sleep 1000 & wait; done")
+    assert events.wait_for_text(container.log, "before", 60)
+    kubelet.restart(number)
+    equal((pod.state(), container.status()[0]), (cri.READY, cri.RUNNING))
+    equal(container.exec("echo", "again"), ("again\n", 0))
+    after = pod.container("after", "echo after; exit 5")
+    equal((after.wait_exited()[1], after.output()), (5, ["after"]))
+    container.call("StopContainer", f2=30)
+    equal(container.status()[1], 7)
+    pod.remove()
+    verify()
+
+
+def test_containerd_is_restarted(case):
+    survives(case, signal.SIGTERM)
+
+
+def test_containerd_is_killed(case):
+    survives(case, signal.SIGKILL)
+
+
+EVERY_CONTAINERD = (test_two_containers, test_containerd_is_killed)

@@ -2,7 +2,8 @@
 /*
  * coco-vmm-libvirt: the only program that links libvirt. It starts the domain that coco-vmm wrote
  * to RUN/vm/domain.xml with the embedded driver, arms QEMU for a life without libvirt, lets the
- * guest run, and ends.
+ * guest run, and ends. With --attach or --detach it takes such a VM over for a moment, to change
+ * its disks.
  *
  * It writes JSON lines on stdout: {"event":"phase"}…, then {"event":"started"} or
  * {"event":"failed"}. It sets no deadline and undoes nothing: coco-vmm watches it, kills it and
@@ -25,6 +26,7 @@
 #include "guest-protocol/fd.h"
 #include "vmm/capability-cache.h"
 #include "vmm/disk-libvirt.h"
+#include "vmm/hotplug-libvirt.h"
 #include "vmm/launch-report.h"
 #include "vmm/launch-security.h"
 #include "vmm/libvirt-error.h"
@@ -53,6 +55,8 @@ typedef struct {
     int attest_timeout_s;
     char *disks; /* vm-disk.h */
     int disk_owner;
+    char *attach; /* slots, of a VM that runs */
+    char *detach;
     gboolean hide_kvm;
     CocoLaunchSecurity expected; /* what security says */
 } Options;
@@ -465,6 +469,35 @@ run(const Options *options, CocoLaunchReport *report, GError **error)
     return true;
 }
 
+/* Slots of a VM that runs, which this process takes over from the one that started it. */
+static bool
+change_disks(const Options *options, CocoLaunchReport *report, GError **error)
+{
+    bool attach = options->attach != NULL;
+    g_autofree unsigned int *slots =
+        coco_hotplug_parse_slots(attach ? options->attach : options->detach);
+    g_autoptr(virDomain) domain = NULL;
+    virConnect *connection;
+
+    if (slots == NULL || (attach && options->disks == NULL)) {
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "no slots or disks are named");
+        return false;
+    }
+    connection = connect_libvirt(options, error);
+    if (connection == NULL)
+        return false;
+    domain = virDomainLookupByName(connection, "coco");
+    if (domain == NULL)
+        return coco_libvirt_error(error, "find the VM");
+    coco_launch_report_phase(report, "connect");
+    if (!(attach ? coco_hotplug_attach(domain, slots, options->disks, error)
+                 : coco_hotplug_detach(domain, slots, error)))
+        return false;
+    coco_launch_report_phase(report, attach ? "attach" : "detach");
+    coco_launch_report_write(report, coco_launch_report_line("started"));
+    return true;
+}
+
 static void
 tell_failure(CocoLaunchReport *report, const GError *error)
 {
@@ -509,6 +542,10 @@ main(int argc, char **argv)
         { "disks", 0, 0, G_OPTION_ARG_STRING, &options.disks, "what descriptors 3 and up are",
           "LETTERS" },
         { "disk-owner", 0, 0, G_OPTION_ARG_INT, &options.disk_owner, "QEMU's user", "UID" },
+        { "attach", 0, 0, G_OPTION_ARG_STRING, &options.attach, "attach these disks to a VM",
+          "SLOT,…" },
+        { "detach", 0, 0, G_OPTION_ARG_STRING, &options.detach, "detach these disks from a VM",
+          "SLOT,…" },
         { "hide-kvm", 0, 0, G_OPTION_ARG_NONE, &options.hide_kvm, "make KVM unusable", NULL },
         { 0 },
     };
@@ -530,7 +567,9 @@ main(int argc, char **argv)
         return 2;
     }
     g_clear_pointer(&context, g_option_context_free); /* no scope ends here, see below */
-    done = run(&options, &report, &error);
+    done = options.attach != NULL || options.detach != NULL
+               ? change_disks(&options, &report, &error)
+               : run(&options, &report, &error);
     if (!done)
         tell_failure(&report, error);
     /* Without exit handlers and without closing the connection: both only take time, and QEMU stays

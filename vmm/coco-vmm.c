@@ -12,6 +12,7 @@
 
 #include <glib.h>
 
+#include "vmm/hotplug.h"
 #include "vmm/launch-plan.h"
 #include "vmm/launch.h"
 #include "vmm/tee.h"
@@ -32,6 +33,7 @@ typedef struct {
     char *initdata;
     char *initdata_annotation;
     char **overrides;
+    char **disks;
     gboolean json;
     gboolean wait;
     gboolean verbose;
@@ -55,6 +57,7 @@ arguments_clear(Arguments *arguments)
     g_free(arguments->initdata);
     g_free(arguments->initdata_annotation);
     g_strfreev(arguments->overrides);
+    g_strfreev(arguments->disks);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
 
@@ -86,6 +89,32 @@ run_launch(const Arguments *arguments)
     };
 
     return coco_launch(&options, stdout) ? EXIT_OK : EXIT_FAILED;
+}
+
+static CocoHotplugOptions
+hotplug_of(const Arguments *arguments)
+{
+    return (CocoHotplugOptions){ .config = arguments->config,
+                                 .run_dir = arguments->run_dir,
+                                 .overrides = (const char *const *) arguments->overrides,
+                                 .places = (const char *const *) arguments->disks,
+                                 .verbose = arguments->verbose };
+}
+
+static int
+run_attach(const Arguments *arguments)
+{
+    CocoHotplugOptions options = hotplug_of(arguments);
+
+    return coco_hotplug_attach_disks(&options, stdout) ? EXIT_OK : EXIT_FAILED;
+}
+
+static int
+run_detach(const Arguments *arguments)
+{
+    CocoHotplugOptions options = hotplug_of(arguments);
+
+    return coco_hotplug_detach_disks(&options, stdout) ? EXIT_OK : EXIT_FAILED;
 }
 
 static int
@@ -134,6 +163,10 @@ static const Command commands[] = {
     { "launch", "start a VM; tell how it goes in JSON lines",
       " config run-dir share set initdata initdata-annotation wait verbose ", " config run-dir ",
       run_launch },
+    { "attach", "give a VM that runs the disks that standard input names",
+      " config run-dir set verbose ", " config run-dir ", run_attach },
+    { "detach", "take such disks away from it", " config run-dir set disk verbose ",
+      " config run-dir disk ", run_detach },
     { "destroy", "end the VM of a run directory and remove its files", " run-dir ", " run-dir ",
       run_destroy },
     { "xml", "print the domain XML that launch would start, on any machine",
@@ -189,6 +222,8 @@ make_context(const Command *command, Arguments *arguments)
           "the same from a file with the pod annotation: base64 of gzip of TOML", "FILE" },
         { "wait", 'w', 0, G_OPTION_ARG_NONE, &arguments->wait,
           "before the VM is made, read which disks it gets from standard input", NULL },
+        { "disk", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->disks,
+          "the disk at this place, as attach told it; may be repeated", "PLACE" },
         { "base", 'b', 0, G_OPTION_ARG_FILENAME, &arguments->base,
           "directory of the run directories (default: $COCO_RUN_DIR or /run/coco)", "DIR" },
         { "json", 'j', 0, G_OPTION_ARG_NONE, &arguments->json, "print JSON", NULL },
@@ -216,6 +251,8 @@ complete(const Command *command, const Arguments *arguments, int argc, char **ar
         missing = "--config";
     else if (named_in(command->required, "run-dir") && arguments->run_dir == NULL)
         missing = "--run-dir";
+    else if (named_in(command->required, "disk") && arguments->disks == NULL)
+        missing = "--disk";
     if (missing != NULL)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s is missing", missing);
     else if (argc > 1)

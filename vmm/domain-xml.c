@@ -361,11 +361,39 @@ write_transport(xmlTextWriter *w, const CocoDomainFacts *facts)
 }
 
 static void
+write_bridge(xmlTextWriter *w, unsigned int bus, const char *model, const char *alias,
+             unsigned int on_bus, unsigned int slot)
+{
+    g_autofree char *index = g_strdup_printf("%u", bus);
+    g_autofree char *on_bus_text = g_strdup_printf("0x%02x", on_bus);
+    g_autofree char *slot_text = g_strdup_printf("0x%02x", slot);
+
+    coco_xml_open(w, "controller");
+    coco_xml_attribute(w, "type", "pci");
+    coco_xml_attribute(w, "index", index);
+    coco_xml_attribute(w, "model", model);
+    coco_xml_leaf(w, "alias", "name", alias, NULL);
+    coco_xml_leaf(w, "address", "type", "pci", "domain", "0x0000", "bus", on_bus_text, "slot",
+                  slot_text, "function", "0x0", NULL);
+    coco_xml_close(w);
+}
+
+static void
+write_hotplug_bus(xmlTextWriter *w, const CocoDomainFacts *facts)
+{
+    if (!facts->hotplug)
+        return;
+    write_bridge(w, 1, "pcie-root-port", COCO_HOTPLUG_BUS "-port", 0, COCO_HOTPLUG_PORT_SLOT);
+    write_bridge(w, 2, "pcie-to-pci-bridge", COCO_HOTPLUG_BUS, 1, 0);
+}
+
+static void
 write_devices(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *facts)
 {
     coco_xml_open(w, "devices");
     coco_xml_text(w, "emulator", coco_vm_config_string(config, COCO_KEY_HOST_QEMU));
     coco_xml_leaf(w, "controller", "type", "usb", "model", "none", NULL);
+    write_hotplug_bus(w, facts);
     write_initdata(w, facts);
     for (size_t i = 0; facts->disks != NULL && i < facts->disks->n; i++)
         write_disk(w, facts, i);

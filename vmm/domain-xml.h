@@ -25,6 +25,7 @@ typedef struct CocoDomainFacts {
     const CocoBootFiles *boot; /* nullable: the files that the config names, and no blobs */
     const char *initdata_disk; /* nullable */
     const CocoVmDisks *disks;  /* nullable; open */
+    bool hotplug;              /* there is a bus for more disks: vm-disk.h */
     GBytes *host_data;         /* nullable: what the config says; else of the TEE's size */
 } CocoDomainFacts;
 

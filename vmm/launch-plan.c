@@ -95,6 +95,8 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
                           rootfs_name(plan));
     if (!request->share)
         g_clear_pointer(&plan->share, g_free);
+    /* Elsewhere there is no PCI bus that takes disks while the VM runs. */
+    plan->hotplug = request->hotplug && strcmp(coco_tee_of(plan->config)->arch, "x86_64") == 0;
     plan->disks = request->disks;
     request->disks = (CocoVmDisks){ 0 };
     return true;
@@ -250,6 +252,7 @@ coco_launch_plan_xml(const CocoLaunchPlan *plan)
         .boot = plan->boot,
         .initdata_disk = plan->initdata.initdata != NULL ? initdata_disk : NULL,
         .disks = &plan->disks,
+        .hotplug = plan->hotplug,
         .host_data = plan->initdata.host_data,
     };
 

@@ -27,6 +27,7 @@ typedef struct {
     char *cache_dir;
     CocoInitdataBinding initdata;
     CocoVmDisks disks;
+    bool hotplug; /* the machine has room for more of them */
 } CocoLaunchPlan;
 
 /* Loads config and initdata and chooses; reads the host, changes nothing. */

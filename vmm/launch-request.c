@@ -73,18 +73,28 @@ take_disks(CocoLaunchRequest *request, json_object *disks, GError **error)
 }
 
 static bool
+take_flag(json_object *object, const char *name, bool *out_flag, GError **error)
+{
+    json_object *flag = NULL;
+
+    if (!json_object_object_get_ex(object, name, &flag))
+        return true;
+    if (!json_object_is_type(flag, json_type_boolean))
+        return complain(error, "%s is not true or false", name);
+    *out_flag = json_object_get_boolean(flag);
+    return true;
+}
+
+static bool
 take_object(CocoLaunchRequest *request, json_object *object, GError **error)
 {
-    json_object *share = NULL;
     json_object *disks = NULL;
 
     if (!json_object_is_type(object, json_type_object))
         return complain(error, "not a JSON object");
-    if (json_object_object_get_ex(object, "share", &share)) {
-        if (!json_object_is_type(share, json_type_boolean))
-            return complain(error, "share is not true or false");
-        request->share = json_object_get_boolean(share);
-    }
+    if (!take_flag(object, "share", &request->share, error) ||
+        !take_flag(object, "hotplug", &request->hotplug, error))
+        return false;
     return !json_object_object_get_ex(object, "disks", &disks) || take_disks(request, disks, error);
 }
 

@@ -3,9 +3,10 @@
  * What a launch learns only after it has begun: whoever starts a VM early may not know yet which
  * disks it needs. One line of JSON on standard input:
  *
- *     {"share":true,"disks":[{"path":"/a/disk","readonly":true}, …]}
+ *     {"share":true,"hotplug":true,"disks":[{"path":"/a/disk","readonly":true}, …]}
  *
- * share: the guest gets the directory of --share. Both members may be left out.
+ * share: the guest gets the directory of --share. hotplug: disks may be attached later. Each member
+ * may be left out.
  *
  * Ownership: a request owns its disks.
  * Thread: one.
@@ -18,6 +19,7 @@
 
 typedef struct {
     bool share;
+    bool hotplug;
     CocoVmDisks disks;
 } CocoLaunchRequest;
 

@@ -211,7 +211,7 @@ start_vm(Launch *launch, const CocoLaunchOptions *options, CocoWorkerResult *res
 {
     CocoLaunchPlan *plan = &launch->plan;
     g_autoptr(GError) measure_error = NULL;
-    bool started = coco_worker_watch_run(plan, launch->signal_fd, launch->deadline,
+    bool started = coco_worker_watch_run(plan, NULL, launch->signal_fd, launch->deadline,
                                          options->verbose, &launch->report, result, error);
 
     if (launch->measure.fd >= 0 &&

@@ -65,13 +65,15 @@ mentions(const char *const *argv, const char *prefix)
 static CocoProcessKind
 classify_own(const char *const *argv, const char *program, const char *run_dir)
 {
+    static const char *const verbs[] = { "launch", "attach", "detach", NULL };
+
     if (!names_run_dir(argv, run_dir))
         return COCO_PROCESS_OTHER;
     if (strcmp(program, "coco-vmm-console") == 0)
         return COCO_PROCESS_CONSOLE;
     if (strcmp(program, "coco-vmm-libvirt") == 0)
         return COCO_PROCESS_LAUNCHER;
-    if (strcmp(program, "coco-vmm") == 0 && g_strcmp0(argv[1], "launch") == 0)
+    if (strcmp(program, "coco-vmm") == 0 && argv[1] != NULL && g_strv_contains(verbs, argv[1]))
         return COCO_PROCESS_LAUNCHER;
     return COCO_PROCESS_OTHER;
 }

@@ -21,7 +21,7 @@
 
 typedef enum {
     COCO_PROCESS_OTHER,
-    COCO_PROCESS_LAUNCHER, /* coco-vmm launch, or its libvirt worker */
+    COCO_PROCESS_LAUNCHER, /* coco-vmm launch, attach or detach, or its libvirt worker */
     COCO_PROCESS_CONSOLE,
     COCO_PROCESS_QEMU,
     COCO_PROCESS_VIRTIOFSD,

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "guest-protocol/fd.h"
@@ -114,4 +115,28 @@ coco_vm_disk_pci_path(size_t i)
     coco_vm_disk_slot(i, &slot, &function);
     return function == 0 ? g_strdup_printf("%02x", slot)
                          : g_strdup_printf("%02x.%x", slot, function);
+}
+
+char *
+coco_hot_disk_name(unsigned int slot)
+{
+    return g_strdup_printf("hot%02u", slot);
+}
+
+char *
+coco_hot_disk_pci_path(unsigned int slot)
+{
+    return g_strdup_printf("%02x/00/%02x", COCO_HOTPLUG_PORT_SLOT, slot);
+}
+
+unsigned int
+coco_hot_disk_slot(const char *pci_path)
+{
+    for (unsigned int slot = 1; slot <= COCO_HOTPLUG_SLOTS; slot++) {
+        g_autofree char *path = coco_hot_disk_pci_path(slot);
+
+        if (strcmp(path, pci_path) == 0)
+            return slot;
+    }
+    return 0;
 }

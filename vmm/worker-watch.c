@@ -20,13 +20,14 @@
 #include "vmm/vmm-error.h"
 
 /* Of the worker's command line, its NULL included. */
-#define MAX_ARGUMENTS 24
+#define MAX_ARGUMENTS 28
 
 /* A line of the worker is a few hundred bytes; QEMU's last words are cut by the worker. */
 #define MAX_LINE (64 * 1024)
 
 typedef struct {
     CocoLaunchReport *report;
+    const CocoWorkerJob *job; /* nullable */
     CocoWorkerResult *result;
     GString *pending; /* bytes without their newline yet */
     pid_t pid;
@@ -81,6 +82,8 @@ current_step(const Watch *watch)
         { "start", "settle domain" },
     };
 
+    if (watch->job != NULL && strcmp(watch->phase, "connect") == 0)
+        return strcmp(watch->job->option, "--attach") == 0 ? "attach disks" : "detach disks";
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
         if (strcmp(watch->phase, steps[i].ended) == 0)
             return steps[i].step;
@@ -181,7 +184,8 @@ expected_security(const CocoVmConfig *config)
 }
 
 static bool
-start_worker(const CocoLaunchPlan *plan, bool verbose, pid_t *out_pid, int *out_fd, GError **error)
+start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose, pid_t *out_pid,
+             int *out_fd, GError **error)
 {
     g_autofree char *program = coco_spawn_find_helper("coco-vmm-libvirt");
     g_autofree char *log_path = coco_run_dir_file(plan->run_dir, "vm/worker.log");
@@ -217,6 +221,10 @@ start_worker(const CocoLaunchPlan *plan, bool verbose, pid_t *out_pid, int *out_
         argv[n++] = "--hide-kvm";
     if (hook[0] != '\0')
         argv[n++] = attest;
+    if (job != NULL) {
+        argv[n++] = job->option;
+        argv[n++] = job->slots;
+    }
     if (plan->disks.n > 0) {
         argv[n++] = "--disks";
         argv[n++] = letters;
@@ -283,15 +291,18 @@ conclude(Watch *watch, const CocoLaunchPlan *plan, bool timed_out, GError **erro
 }
 
 bool
-coco_worker_watch_run(const CocoLaunchPlan *plan, int signal_fd, gint64 deadline, bool verbose,
-                      CocoLaunchReport *report, CocoWorkerResult *out_result, GError **error)
+coco_worker_watch_run(const CocoLaunchPlan *plan, const CocoWorkerJob *job, int signal_fd,
+                      gint64 deadline, bool verbose, CocoLaunchReport *report,
+                      CocoWorkerResult *out_result, GError **error)
 {
-    g_auto(Watch) watch = { .report = report, .result = out_result, .pending = g_string_new(NULL) };
+    g_auto(Watch) watch = {
+        .report = report, .job = job, .result = out_result, .pending = g_string_new(NULL)
+    };
     g_auto(CocoFd) worker_fd = -1;
     bool timed_out = false;
     bool open = true;
 
-    if (!start_worker(plan, verbose, &watch.pid, &worker_fd, error))
+    if (!start_worker(plan, job, verbose, &watch.pid, &worker_fd, error))
         return false;
     while (open && watch.signal == 0 && !timed_out) {
         struct pollfd events[] = { { .fd = worker_fd, .events = POLLIN },

@@ -27,6 +27,14 @@ typedef struct {
  * or -1. */
 int coco_worker_watch_signals(GError **error);
 
-/* Runs the worker until it has started the VM, failed, or deadline (monotonic µs) has come. */
-bool coco_worker_watch_run(const CocoLaunchPlan *plan, int signal_fd, gint64 deadline, bool verbose,
-                           CocoLaunchReport *report, CocoWorkerResult *out_result, GError **error);
+/* What the worker is to do with a VM that runs already. */
+typedef struct {
+    const char *option; /* --attach or --detach */
+    const char *slots;  /* "1,12" */
+} CocoWorkerJob;
+
+/* Runs the worker until it has started the VM (job: NULL), or done the job, or failed, or deadline
+ * (monotonic µs) has come. */
+bool coco_worker_watch_run(const CocoLaunchPlan *plan, const CocoWorkerJob *job, int signal_fd,
+                           gint64 deadline, bool verbose, CocoLaunchReport *report,
+                           CocoWorkerResult *out_result, GError **error);

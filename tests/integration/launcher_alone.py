@@ -123,6 +123,35 @@ def test_guest_ends_by_itself(case):
         launcher.destroy()
 
 
+def test_disks_that_cannot_be_attached(case):
+    """Each refusal says why and changes nothing."""
+    launcher = Launcher(case)
+    image = case.directory / "disk"
+    image.write_bytes(bytes(1 << 20))
+    options = ["--config", launcher.config, "--run-dir", launcher.run_dir]
+
+    def change(verb, *more, disks=()):
+        line = json.dumps({"disks": [{"path": str(path), "readonly": True} for path in disks]}) + "\n"
+        result = processes.run([paths.LAUNCHER, verb, *options, *more], check=False, stdin=line.encode(), seconds=60)
+        return json.loads(result.stdout.splitlines()[-1]), result.returncode
+
+    def refused(code, text, *arguments, **disks):
+        answer, status = change(*arguments, **disks)
+        equal((answer["ok"], answer["code"], status), (False, code, 1), str(answer))
+        contains(answer["message"], text)
+
+    refused("failed", f"find a VM in '{launcher.run_dir}': No such file", "attach", disks=[image])
+    launcher.launch()  # without room for more
+    files = sorted((launcher.run_dir / "vm").iterdir())
+    refused("failed", "attach disk 'hot01': QEMU: Bus 'ua-hotplug' not found", "attach", disks=[image])
+    refused("bad-config", "open disk '/nonexistent'", "attach", disks=["/nonexistent"])
+    refused("busy", "attach 32 disks: a VM has room for 31", "attach", disks=[image] * 32)
+    refused("bad-config", "detach disk '08': not a place of one that was attached", "detach", "--disk", "08")
+    equal(change("detach", "--disk", "18/00/1f")[0]["ok"], True, "one that is not there")
+    equal(sorted((launcher.run_dir / "vm").iterdir()), files)
+    launcher.destroy()
+
+
 def test_usage(case):
     launcher = Launcher(case)
     equal(launcher.call("--help").returncode, 0)

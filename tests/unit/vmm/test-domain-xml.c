@@ -88,6 +88,16 @@ Test(domain_xml, disks_of_the_host)
     compare_facts("disks.xml", CONFIG, &facts);
 }
 
+Test(domain_xml, room_for_disks_that_come_later)
+{
+    CocoDomainFacts facts = { .accel = COCO_ACCEL_TCG,
+                              .transport = COCO_TRANSPORT_CHANNEL,
+                              .run_dir = "/run/coco/0123456789abcdef0123",
+                              .hotplug = true };
+
+    compare_facts("hotplug.xml", CONFIG, &facts);
+}
+
 Test(domain_xml, every_key_that_shows)
 {
     compare("all-keys.xml",

@@ -15,19 +15,22 @@
 
 Test(launch_request, what_is_read)
 {
-    const char *text = "{\"share\":true,\"disks\":[{\"path\":\"/a b\",\"readonly\":true},"
-                       "{\"path\":\"/c\",\"readonly\":false}],\"later\":1}";
+    const char *text =
+        "{\"share\":true,\"hotplug\":true,\"disks\":[{\"path\":\"/a b\",\"readonly\":true},"
+        "{\"path\":\"/c\",\"readonly\":false}],\"later\":1}";
     g_auto(CocoLaunchRequest) request = { 0 };
     g_auto(CocoLaunchRequest) nothing = { 0 };
 
     cr_assert(coco_launch_request_parse(text, strlen(text), &request, NULL));
     cr_assert(request.share);
+    cr_assert(request.hotplug);
     cr_assert_eq(request.disks.n, 2);
     cr_assert_str_eq(request.disks.items[0].path, "/a b");
     cr_assert(request.disks.items[0].readonly);
     cr_assert_not(request.disks.items[1].readonly);
     cr_assert(coco_launch_request_parse("{}", 2, &nothing, NULL));
     cr_assert_not(nothing.share);
+    cr_assert_not(nothing.hotplug);
     cr_assert_eq(nothing.disks.n, 0);
 }
 
@@ -43,6 +46,7 @@ Test(launch_request, what_is_refused)
         { "[]", "not a JSON object" },
         { "null", "not one JSON object in a line" },
         { "{\"share\":1}", "share is not true or false" },
+        { "{\"hotplug\":\"yes\"}", "hotplug is not true or false" },
         { "{\"disks\":{}}", "disks is not a list" },
         { "{\"disks\":[1]}", "disk 0 has no absolute path" },
         { "{\"disks\":[{}]}", "disk 0 has no absolute path" },
@@ -170,4 +174,17 @@ Test(vm_disk, places)
 
         cr_assert_str_eq(path, rows[i].path);
     }
+}
+
+Test(vm_disk, places_of_those_that_come_later)
+{
+    static const char *const others[] = { "", "18/00/00", "18/00/20", "18/00/1", "08", "hot01" };
+
+    for (unsigned int slot = 1; slot <= COCO_HOTPLUG_SLOTS; slot++) {
+        g_autofree char *path = coco_hot_disk_pci_path(slot);
+
+        cr_assert_eq(coco_hot_disk_slot(path), slot);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+        cr_assert_eq(coco_hot_disk_slot(others[i]), 0, "%s", others[i]);
 }

@@ -21,6 +21,7 @@ static const struct {
 } shapes[] = {
     { COCO_PROCESS_LAUNCHER, { "/usr/bin/coco-vmm", "launch", "--config", "c", "--run-dir", RUN } },
     { COCO_PROCESS_LAUNCHER, { "coco-vmm", "launch", "--run-dir=" RUN, "--config=c" } },
+    { COCO_PROCESS_LAUNCHER, { "coco-vmm", "attach", "--run-dir", RUN, "--config", "c" } },
     { COCO_PROCESS_LAUNCHER, { "/x/coco-vmm-libvirt", "--run-dir", RUN } },
     { COCO_PROCESS_CONSOLE, { "/x/coco-vmm-console", "--run-dir", RUN } },
     { COCO_PROCESS_VIRTIOFSD, { RUN "/vm/virtiofsd", "--fd=3" } },

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Disks of a VM that runs, in the libvirt worker: QEMU gets an open descriptor, a block node on it
+ * and a virtio disk on that, and gives them up in the other order.
+ *
+ * By QEMU's own commands, through libvirt's monitor: its call for devices passes no descriptors to
+ * a QEMU that runs (seen with 9.0), and the files are root's alone.
+ *
+ * Source: QEMU, qapi/block-core.json, qapi/qdev.json, qapi/misc.json (add-fd).
+ * Ownership: borrows all.
+ * Thread: one, which runs libvirt's event loop while a guest is waited for.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include <glib.h>
+#include <libvirt/libvirt.h>
+
+/* The slots of a text such as "1,12"; 0 ends them (transfer full). NULL when it is none. */
+unsigned int *coco_hotplug_parse_slots(const char *text);
+
+/* letters: what the descriptors from COCO_FIRST_DISK_FD on are (vm-disk.h), one for each slot. All
+ * are attached, or none. */
+bool coco_hotplug_attach(virDomain *domain, const unsigned int *slots, const char *letters,
+                         GError **error);
+
+/* Waits until the guest has let each go. What is not attached is fine. */
+bool coco_hotplug_detach(virDomain *domain, const unsigned int *slots, GError **error);

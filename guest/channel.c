@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * There is no udev here. The port is /dev/NODE where /sys/class/virtio-ports/NODE/name says so; the
- * kernel announces ports, and the arrival of their names, as uevents.
+ * The port is /dev/NODE where /sys/class/virtio-ports/NODE/name says so; the kernel announces
+ * ports, and the arrival of their names, as device events.
  *
  * The server's stream knows ports: it waits without spinning for as long as no host is connected,
  * and ends its connection when a host that was heard leaves. Then it gets a new one on the same
@@ -17,24 +17,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <glib-unix.h>
+#include <glib.h>
 
 #include "guest-protocol/fd.h"
 #include "guest-protocol/ttrpc-error.h"
+#include "guest/device-events.h"
 
 #define PORTS "/sys/class/virtio-ports"
-#define KERNEL_EVENTS_GROUP 1
 
 struct _CocoChannel {
     CocoTtrpcServer *server;
     char *name;
-    CocoFd events; /* kernel's device events, until the port is found */
-    GSource *events_source;
+    CocoDeviceEvents *events; /* until the port is found */
     CocoFd port;
     char *path;
     guint resume_id;
@@ -105,57 +102,30 @@ find_port(CocoChannel *channel)
 }
 
 static void
-stop_listening(CocoChannel *channel)
-{
-    if (channel->events_source == NULL)
-        return;
-    g_source_destroy(channel->events_source);
-    g_clear_pointer(&channel->events_source, g_source_unref);
-    coco_fd_clear(&channel->events);
-}
-
-static gboolean
-on_device_event(int fd, GIOCondition condition, void *user_data)
+on_device_event(void *user_data)
 {
     CocoChannel *channel = user_data;
-    char text[4096];
 
-    while (recv(fd, text, sizeof text, 0) > 0)
-        ;
-    if (!find_port(channel))
-        return G_SOURCE_CONTINUE;
-    stop_listening(channel);
-    return G_SOURCE_REMOVE;
+    if (find_port(channel))
+        g_clear_pointer(&channel->events, coco_device_events_free);
 }
 
 CocoChannel *
 coco_channel_new(CocoTtrpcServer *server, const char *name, GError **error)
 {
-    const struct sockaddr_nl address = { .nl_family = AF_NETLINK,
-                                         .nl_groups = KERNEL_EVENTS_GROUP };
-    g_auto(CocoFd) events =
-        socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-    CocoChannel *channel;
+    CocoChannel *channel = g_new0(CocoChannel, 1);
 
-    if (events < 0 || bind(events, (const struct sockaddr *) &address, sizeof address) < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "listen to device events: %s",
-                    g_strerror(errno));
+    channel->events = coco_device_events_new(on_device_event, channel, error);
+    if (channel->events == NULL) {
+        g_free(channel);
         return NULL;
     }
-    channel = g_new0(CocoChannel, 1);
     channel->server = server;
     channel->name = g_strdup(name);
     channel->port = -1;
-    channel->events = -1;
     coco_ttrpc_server_set_closed_func(server, on_connection_closed, channel);
     /* Listening came first, so a port that comes now is seen one way or the other. */
-    if (!find_port(channel)) {
-        channel->events = coco_fd_steal(&events);
-        channel->events_source = g_unix_fd_source_new(channel->events, G_IO_IN);
-        g_source_set_callback(channel->events_source, G_SOURCE_FUNC(on_device_event), channel,
-                              NULL);
-        g_source_attach(channel->events_source, g_main_context_get_thread_default());
-    }
+    on_device_event(channel);
     return channel;
 }
 
@@ -166,7 +136,7 @@ coco_channel_free(CocoChannel *channel)
         return;
     g_clear_handle_id(&channel->resume_id, g_source_remove);
     coco_ttrpc_server_set_closed_func(channel->server, NULL, NULL);
-    stop_listening(channel);
+    coco_device_events_free(channel->events);
     coco_fd_clear(&channel->port);
     g_free(channel->path);
     g_free(channel->name);

@@ -11,6 +11,7 @@
 
 #include "guest-protocol/fd.h"
 #include "guest-protocol/ttrpc-error.h"
+#include "guest/disk-wait.h"
 #include "guest/modules.h"
 #include "guest/namespaces.h"
 #include "guest/paths.h"
@@ -23,6 +24,7 @@
 #define OOM_EVENTS_MAX 256
 #define OOM_WAITERS_MAX 64
 #define MODULES_MAX 64
+#define DISKS_TIMEOUT_MS 10000
 
 typedef struct {
     GCancellable *cancellable;
@@ -378,9 +380,9 @@ make_spec(const CocoSandbox *sandbox, const Grpc__CreateContainerRequest *reques
     return g_steal_pointer(&spec);
 }
 
-void
-coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
-                              CocoContainerDone done, void *user_data)
+static void
+create_now(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
+           CocoContainerDone done, void *user_data)
 {
     const char *id = request->container_id;
     g_autoptr(GError) error = NULL;
@@ -401,6 +403,36 @@ coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerR
     g_hash_table_insert(sandbox->containers, g_strdup(id), entry);
     coco_container_create(entry->container, spec, request->exec_id, on_container_done,
                           pending_new(sandbox, id, false, done, user_data));
+}
+
+typedef struct {
+    CocoSandbox *sandbox;
+    const Grpc__CreateContainerRequest *request;
+    CocoContainerDone done;
+    void *user_data;
+} Creation;
+
+static void
+on_disks_there(const GError *error, void *user_data)
+{
+    g_autofree Creation *creation = user_data;
+
+    if (error != NULL)
+        creation->done(error, creation->user_data);
+    else
+        create_now(creation->sandbox, creation->request, creation->done, creation->user_data);
+}
+
+void
+coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
+                              CocoContainerDone done, void *user_data)
+{
+    Creation *creation = g_new(Creation, 1);
+
+    *creation =
+        (Creation){ .sandbox = sandbox, .request = request, .done = done, .user_data = user_data };
+    coco_disk_wait("/sys", request->storages, request->n_storages, DISKS_TIMEOUT_MS, on_disks_there,
+                   creation);
 }
 
 void

@@ -35,6 +35,7 @@ bool coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest 
                          GError **error);
 CocoStorages *coco_sandbox_get_storages(CocoSandbox *sandbox);
 
+/* request: borrowed until done runs, which may wait for disks. */
 void coco_sandbox_create_container(CocoSandbox *sandbox,
                                    const Grpc__CreateContainerRequest *request,
                                    CocoContainerDone done, void *user_data);

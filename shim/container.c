@@ -9,6 +9,7 @@ struct _CocoContainer {
     char *bundle;
     CocoProcess *init;
     GHashTable *execs; /* exec id -> CocoProcess */
+    char **disks;      /* nullable */
     bool created;
     bool paused;
 };
@@ -33,6 +34,7 @@ clear(void *data)
 
     g_hash_table_unref(container->execs);
     coco_process_unref(container->init);
+    g_strfreev(container->disks);
     g_free(container->id);
     g_free(container->bundle);
 }
@@ -90,6 +92,19 @@ void
 coco_container_set_paused(CocoContainer *container, bool paused)
 {
     container->paused = paused;
+}
+
+void
+coco_container_set_disks(CocoContainer *container, char **places)
+{
+    g_strfreev(container->disks);
+    container->disks = places;
+}
+
+char **
+coco_container_steal_disks(CocoContainer *container)
+{
+    return g_steal_pointer(&container->disks);
 }
 
 CocoProcess *

@@ -36,6 +36,10 @@ void coco_container_set_created(CocoContainer *container);
 bool coco_container_is_paused(const CocoContainer *container);
 void coco_container_set_paused(CocoContainer *container, bool paused);
 
+/* Where the guest has the disks that were attached for it; (transfer full), NULL for none. */
+void coco_container_set_disks(CocoContainer *container, char **places);
+char **coco_container_steal_disks(CocoContainer *container);
+
 /* "" is the first process. NULL when unknown. (transfer none) */
 CocoProcess *coco_container_find(const CocoContainer *container, const char *exec_id);
 void coco_container_add_exec(CocoContainer *container,

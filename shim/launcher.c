@@ -41,6 +41,7 @@ struct _CocoLauncher {
     CocoLaunchResult *result;
     GError *error; /* first thing that went wrong */
     char *program;
+    CocoLauncherVerb verb;
     unsigned int timeout_ms; /* of the launch; 0: the config line has not come */
     int status;
     bool exited;
@@ -238,8 +239,9 @@ check_result(Run *run)
         g_set_error(&run->error, COCO_TTRPC_ERROR, COCO_TTRPC_UNKNOWN,
                     "launcher '%s' ended with status %d and no result", run->program,
                     WEXITSTATUS(run->status));
-    else if (run->result->vm_pid <= 1 || run->result->agent == NULL ||
-             run->result->agent[0] == '\0')
+    else if (run->verb == COCO_LAUNCHER_LAUNCH &&
+             (run->result->vm_pid <= 1 || run->result->agent == NULL ||
+              run->result->agent[0] == '\0'))
         g_set_error(&run->error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
                     "launcher '%s' gave a result without a VM", run->program);
 }
@@ -352,17 +354,39 @@ make_pipe(int *out_read_end, int *out_write_end)
     return true;
 }
 
+/* (transfer container) */
+static GPtrArray *
+arguments_of(const CocoLaunchRequest *request)
+{
+    static const char *const verbs[] = { "launch", "attach", "detach" };
+    GPtrArray *argv = g_ptr_array_new();
+    const char *const fixed[] = { request->program, verbs[request->verb], "--config",
+                                  request->config,  "--run-dir",          request->run_dir };
+
+    G_STATIC_ASSERT(G_N_ELEMENTS(verbs) == COCO_N_LAUNCHER_VERBS);
+    for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++)
+        g_ptr_array_add(argv, (char *) fixed[i]);
+    if (request->verb == COCO_LAUNCHER_LAUNCH) {
+        g_ptr_array_add(argv, (char *) "--wait");
+        g_ptr_array_add(argv, (char *) "--share");
+        g_ptr_array_add(argv, (char *) request->share);
+    }
+    if (request->initdata != NULL) {
+        g_ptr_array_add(argv, (char *) "--initdata-annotation");
+        g_ptr_array_add(argv, (char *) request->initdata);
+    }
+    for (size_t i = 0; request->places != NULL && request->places[i] != NULL; i++) {
+        g_ptr_array_add(argv, (char *) "--disk");
+        g_ptr_array_add(argv, request->places[i]);
+    }
+    g_ptr_array_add(argv, NULL);
+    return argv;
+}
+
 static pid_t
 spawn(const CocoLaunchRequest *request, int *out_input, int *out_output, GError **error)
 {
-    const char *argv[] = {
-        request->program,  "launch",
-        "--config",        request->config,
-        "--run-dir",       request->run_dir,
-        "--share",         request->share,
-        "--wait",          request->initdata != NULL ? "--initdata-annotation" : NULL,
-        request->initdata, NULL
-    };
+    g_autoptr(GPtrArray) argv = arguments_of(request);
     g_auto(CocoFd) input = -1;
     g_auto(CocoFd) input_end = -1;
     g_auto(CocoFd) output = -1;
@@ -380,7 +404,7 @@ spawn(const CocoLaunchRequest *request, int *out_input, int *out_output, GError 
     (void) fcntl(input_end, F_SETFL, 0);
     pid = fork();
     if (pid == 0)
-        exec_launcher(input_end, output_end, (char *const *) (void *) argv);
+        exec_launcher(input_end, output_end, (char *const *) argv->pdata);
     if (pid < 0) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "run launcher '%s': %s",
                     request->program, g_strerror(errno));
@@ -407,6 +431,7 @@ coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
     run->result = g_new0(CocoLaunchResult, 1);
     run->result->agent_timeout_us = (int64_t) DEFAULT_AGENT_TIMEOUT_MS * 1000;
     run->program = g_strdup(request->program);
+    run->verb = request->verb;
     g_task_set_task_data(task, run, run_free);
     run->pid = spawn(request, &run->input, &run->output, &run->error);
     if (run->pid < 0) {
@@ -414,6 +439,8 @@ coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
         g_object_unref(task);
         return NULL;
     }
+    if (run->verb == COCO_LAUNCHER_DETACH)
+        coco_fd_clear(&run->input); /* there is nothing to tell */
     coco_signals_watch_child(signals, run->pid, on_launcher_exit, task);
     run->output_source = g_unix_fd_add(run->output, G_IO_IN | G_IO_HUP, on_output_ready, task);
     set_deadline(task, FIRST_TIMEOUT_MS);
@@ -439,6 +466,7 @@ line_of(const CocoLaunchNeeds *needs)
         (void) json_object_array_add(disks, disk);
     }
     (void) json_object_object_add(line, "share", json_object_new_boolean(needs->share));
+    (void) json_object_object_add(line, "hotplug", json_object_new_boolean(needs->hotplug));
     (void) json_object_object_add(line, "disks", disks);
     text = g_strconcat(json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN), "\n", NULL);
     (void) json_object_put(line);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Runs `coco-vmm launch` for a pod and reads what it says, a JSON object a line (vmm/README.md).
- * The launcher is a program of its own so that the shim has no libvirt in its address space and a
- * hang can be ended with a signal.
+ * Runs `coco-vmm launch` for a pod, and attach and detach for a VM that runs, and reads what it
+ * says, a JSON object a line (vmm/README.md). The launcher is a program of its own so that the shim
+ * has no libvirt in its address space and a hang can be ended with a signal.
  *
  * Ownership: the request is borrowed for the call; the result belongs to the caller.
  * Thread: main.
@@ -17,12 +17,21 @@
 
 #include "shim/signals.h"
 
+typedef enum {
+    COCO_LAUNCHER_LAUNCH,
+    COCO_LAUNCHER_ATTACH, /* is told of the disks as a launch is */
+    COCO_LAUNCHER_DETACH,
+    COCO_N_LAUNCHER_VERBS,
+} CocoLauncherVerb;
+
 typedef struct {
+    CocoLauncherVerb verb;
     const char *program; /* path of coco-vmm */
     const char *config;  /* path of the config file */
     const char *run_dir;
-    const char *share;    /* directory that virtiofsd exports */
-    const char *initdata; /* file with the initdata annotation of the pod; nullable */
+    const char *share;    /* launch: directory that virtiofsd exports */
+    const char *initdata; /* launch: file with the initdata annotation of the pod; nullable */
+    char *const *places;  /* detach: which disks; NULL-terminated */
 } CocoLaunchRequest;
 
 /* What the VM gets is known later than that it will be wanted: the launcher gets ready and waits.
@@ -33,13 +42,15 @@ typedef struct {
 } CocoLaunchDisk;
 
 typedef struct {
-    bool share; /* the directory of the request is exported */
+    bool share;   /* the directory of the request is exported */
+    bool hotplug; /* disks may be attached later */
     const CocoLaunchDisk *disks;
     size_t n_disks;
 } CocoLaunchNeeds;
 
 typedef struct _CocoLauncher CocoLauncher;
 
+/* Of attach and detach: disks only. */
 typedef struct {
     pid_t vm_pid;
     pid_t virtiofsd_pid; /* 0 without a share */

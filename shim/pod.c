@@ -24,6 +24,7 @@ struct _CocoPod {
     CocoSignals *signals;
     GMainLoop *loop;
     CocoPodVm *vm;
+    CocoPodDisks *disks;
     bool vm_started;
     CocoEventPublisher *events;
     CocoOomWatch *oom_watch; /* from the first word of the agent on */
@@ -100,6 +101,7 @@ coco_pod_new(const CocoPodConfig *config)
     pod->loop = g_main_loop_ref(config->loop);
     pod->vm = coco_pod_vm_new(config->dir, config->signals, config->id, config->config_path);
     coco_pod_vm_set_gone_func(pod->vm, on_vm_gone, pod);
+    pod->disks = coco_pod_disks_new(config->dir, config->signals, config->config_path, pod->vm);
     pod->events = coco_event_publisher_new(config->ttrpc_address, config->ns);
     pod->containers =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) coco_container_unref);
@@ -112,6 +114,7 @@ coco_pod_free(CocoPod *pod)
     if (pod == NULL)
         return;
     g_hash_table_unref(pod->containers);
+    coco_pod_disks_free(pod->disks);
     coco_pod_vm_free(pod->vm);
     coco_oom_watch_free(pod->oom_watch);
     coco_event_publisher_free(pod->events);
@@ -149,6 +152,12 @@ CocoPodVm *
 coco_pod_vm(const CocoPod *pod)
 {
     return pod->vm;
+}
+
+CocoPodDisks *
+coco_pod_disks(const CocoPod *pod)
+{
+    return pod->disks;
 }
 
 CocoSignals *
@@ -246,13 +255,19 @@ on_vm_stopped(void *user_data)
     removal->func(removal->user_data);
 }
 
-static void
-remove_vm(CocoPod *pod, CocoPodRemovedFunc func, void *user_data)
+static Removal *
+removal_new(CocoPod *pod, CocoPodRemovedFunc func, void *user_data)
 {
     Removal *removal = g_new(Removal, 1);
 
     *removal = (Removal){ .pod = pod, .func = func, .user_data = user_data };
-    coco_pod_vm_stop(pod->vm, on_vm_stopped, removal);
+    return removal;
+}
+
+static void
+remove_vm(CocoPod *pod, CocoPodRemovedFunc func, void *user_data)
+{
+    coco_pod_vm_stop(pod->vm, on_vm_stopped, removal_new(pod, func, user_data));
 }
 
 static void
@@ -263,12 +278,28 @@ take_out(CocoPod *pod, CocoContainer *container)
     g_hash_table_remove(pod->containers, coco_container_id(container));
 }
 
+/* A disk that the guest does not let go stays until the VM ends. */
+static void
+on_disks_detached(char *const *places, const GError *error, void *user_data)
+{
+    g_autofree Removal *removal = user_data;
+
+    if (error != NULL)
+        g_warning("pod %s: %s", removal->pod->id, error->message);
+    removal->func(removal->user_data);
+}
+
 void
 coco_pod_remove(CocoPod *pod, CocoContainer *container, CocoPodRemovedFunc func, void *user_data)
 {
+    g_auto(GStrv) disks = coco_container_steal_disks(container);
+
     take_out(pod, container);
     if (coco_pod_is_empty(pod) && !pod->is_sandbox)
         remove_vm(pod, func, user_data);
+    else if (disks != NULL)
+        coco_pod_disks_detach(pod->disks, g_steal_pointer(&disks), on_disks_detached,
+                              removal_new(pod, func, user_data));
     else
         func(user_data);
 }

@@ -13,6 +13,7 @@
 
 #include "shim/container.h"
 #include "shim/pod-dir.h"
+#include "shim/pod-disks.h"
 #include "shim/pod-vm.h"
 
 typedef struct _CocoPod CocoPod;
@@ -35,6 +36,7 @@ const char *coco_pod_namespace(const CocoPod *pod);
 const CocoPodDir *coco_pod_run_dir(const CocoPod *pod);
 const char *coco_pod_shared_dir(const CocoPod *pod);
 CocoPodVm *coco_pod_vm(const CocoPod *pod);
+CocoPodDisks *coco_pod_disks(const CocoPod *pod);
 CocoSignals *coco_pod_signals(const CocoPod *pod);
 
 /* Makes the shared directory and starts the VM; does nothing the second time. */
@@ -46,8 +48,8 @@ void coco_pod_add(CocoPod *pod, CocoContainer *container);        /* (transfer f
 
 typedef void (*CocoPodRemovedFunc)(void *user_data);
 
-/* Takes a container out: its mounts go, and with the last one the VM and the run directory. func
- * runs when all of that is done. */
+/* Takes a container out: its mounts and disks go, and with the last one the VM and the run
+ * directory. func runs when all of that is done. */
 void coco_pod_remove(CocoPod *pod, CocoContainer *container, CocoPodRemovedFunc func,
                      void *user_data);
 

@@ -24,6 +24,7 @@ typedef struct {
     Grpc__Spec *spec;
     bool pidns;
     CocoRootPlan root;
+    bool attaches; /* the disks of root, to a VM that is there already */
     GError *failure;
 } Create;
 
@@ -108,18 +109,12 @@ on_created(GObject *source, GAsyncResult *result, void *user_data)
 }
 
 static void
-on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
+create_in_guest(CocoTaskOp *op, char *const *places)
 {
-    CocoTaskOp *op = user_data;
     Create *create = op->extra;
     Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
     Grpc__Storage **storages = NULL;
 
-    if (error != NULL) {
-        undo(op, g_error_new(error->domain, error->code, "start VM of pod %s: %s",
-                             coco_pod_id(op->pod), error->message));
-        return;
-    }
     request.container_id = (char *) coco_container_id(op->container);
     request.exec_id = request.container_id;
     request.oci = create->spec;
@@ -127,11 +122,57 @@ on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
     request.n_storages = create->root.n_disks;
     if (request.n_storages > 0)
         request.storages = storages =
-            coco_root_plan_storages(&create->root, coco_pod_vm_disks(vm), create->spec->root->path);
+            coco_root_plan_storages(&create->root, places, create->spec->root->path);
     coco_pod_call_agent(op->pod, "CreateContainer", &request.base,
                         &google__protobuf__empty__descriptor, CREATE_TIMEOUT_S, on_created, op);
     coco_root_storages_free(storages, request.n_storages);
     g_clear_pointer(&create->spec, grpc__spec__auto_free);
+}
+
+/* The launcher's form of the disks, which lends the plan's paths. */
+static CocoLaunchDisk *
+launch_disks(const CocoRootPlan *root)
+{
+    CocoLaunchDisk *disks = g_new0(CocoLaunchDisk, root->n_disks + 1);
+
+    for (size_t i = 0; i < root->n_disks; i++)
+        disks[i] =
+            (CocoLaunchDisk){ .path = root->disks[i].path, .readonly = root->disks[i].readonly };
+    return disks;
+}
+
+static void
+on_attached(char *const *places, const GError *error, void *user_data)
+{
+    CocoTaskOp *op = user_data;
+
+    if (error != NULL) {
+        undo(op, g_error_new(error->domain, error->code, "root file system of container %s: %s",
+                             coco_container_id(op->container), error->message));
+        return;
+    }
+    coco_container_set_disks(op->container, g_strdupv((char **) places));
+    create_in_guest(op, places);
+}
+
+static void
+on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
+{
+    CocoTaskOp *op = user_data;
+    Create *create = op->extra;
+    g_autofree CocoLaunchDisk *disks = NULL;
+
+    if (error != NULL) {
+        undo(op, g_error_new(error->domain, error->code, "start VM of pod %s: %s",
+                             coco_pod_id(op->pod), error->message));
+        return;
+    }
+    if (!create->attaches) {
+        create_in_guest(op, create->root.n_disks > 0 ? coco_pod_vm_disks(vm) : NULL);
+        return;
+    }
+    disks = launch_disks(&create->root);
+    coco_pod_disks_attach(coco_pod_disks(op->pod), disks, create->root.n_disks, on_attached, op);
 }
 
 static void
@@ -186,8 +227,8 @@ mount_rootfs(const CocoTaskOp *op, const Grpc__Spec *spec, GError **error)
                                  request->n_rootfs, root, error);
 }
 
-/* Disks go into a VM before it starts, so only the first container of a pod can have some; what
- * comes later, or has no form for disks, is mounted here and exported. */
+/* Disks go into a VM before it starts, or are attached to it for a pod's further containers. What
+ * finds no room, or has no form for disks, is mounted here and exported. */
 static bool
 place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
 {
@@ -196,8 +237,12 @@ place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
     bool done = coco_root_plan_make(request->rootfs, request->n_rootfs, &create->root, error);
 
     if (done && create->root.n_disks > 0 && coco_pod_vm_is_settled(coco_pod_vm(op->pod))) {
-        coco_root_plan_clear(&create->root);
-        create->root = (CocoRootPlan){ .why_shared = g_strdup("the pod's VM is there already") };
+        create->attaches = coco_pod_disks_have_room(coco_pod_disks(op->pod), create->root.n_disks);
+        if (!create->attaches) {
+            coco_root_plan_clear(&create->root);
+            create->root =
+                (CocoRootPlan){ .why_shared = g_strdup("the VM has no room for more disks") };
+        }
     }
     if (done && create->root.why_shared != NULL)
         g_message("container %s: the disks of its root file system are mounted on the host: %s",
@@ -212,15 +257,20 @@ place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
     return done;
 }
 
-/* The first container says what the VM gets. A pod's others may need the share though it does not.
- */
+/* The first container says what the VM gets. A pod's others may need the share though it does not;
+ * for their disks there is room. */
 static bool
-settle_vm(const CocoTaskOp *op, bool shares, GError **error)
+settle_vm(const CocoTaskOp *op, CocoContainerKind kind, bool shares, GError **error)
 {
     const Create *create = op->extra;
     CocoPodVm *vm = coco_pod_vm(op->pod);
-    g_autofree CocoLaunchDisk *disks = g_new0(CocoLaunchDisk, create->root.n_disks + 1);
-    CocoLaunchNeeds needs = { .share = shares, .disks = disks, .n_disks = create->root.n_disks };
+    g_autofree CocoLaunchDisk *disks = launch_disks(&create->root);
+    CocoLaunchNeeds needs = {
+        .share = shares,
+        .hotplug = kind != COCO_KIND_SINGLE && coco_pod_disks_are_possible(),
+        .disks = disks,
+        .n_disks = create->root.n_disks,
+    };
 
     if (coco_pod_vm_is_settled(vm)) {
         if (coco_pod_vm_has_share(vm) || !shares)
@@ -230,9 +280,6 @@ settle_vm(const CocoTaskOp *op, bool shares, GError **error)
                     coco_container_id(op->container));
         return false;
     }
-    for (size_t i = 0; i < needs.n_disks; i++)
-        disks[i] = (CocoLaunchDisk){ .path = create->root.disks[i].path,
-                                     .readonly = create->root.disks[i].readonly };
     return coco_pod_vm_launch(vm, &needs, error);
 }
 
@@ -307,7 +354,7 @@ prepare(CocoTaskOp *op, GError **error)
            coco_pod_initdata_check(coco_pod_run_dir(op->pod),
                                    coco_pod_initdata_find(coco_guest_spec_annotation, create->spec),
                                    error) &&
-           adapt(op, kind, &shares, error) && settle_vm(op, shares, error);
+           adapt(op, kind, &shares, error) && settle_vm(op, kind, shares, error);
 }
 
 static bool

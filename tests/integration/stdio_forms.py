@@ -6,7 +6,7 @@ import os
 import select
 import time
 
-from harness import events, ociconfig, processes, ttrpc, wire
+from harness import events, ociconfig, processes, wire
 from harness.case import contains, equal
 from harness.containerd import NAMESPACE
 from harness.shim import Shim
@@ -147,7 +147,7 @@ def test_logging_driver_is_waited_for(case):
     process = Process(case, "sleep", "1000").start()
     equal(process.call("Exec", exec_of("slow", "echo", "hello", stdout=uri, stderr=uri)).code, 0)
     connection, target = process.shim.connection, {1: process.shim.id, 2: "slow"}
-    start = connection.send(ttrpc.TASK, "Start", wire.message(target))
+    start = connection.send(process.shim.service, "Start", wire.message(target))
     assert events.wait_for_text(case.directory / "state", "started", 30), "the driver is not started"
     equal(process.call("State").code, 0)
     equal(process.call("Exec", exec_of("quick", "true")).code, 0)

@@ -12,6 +12,7 @@ A test file is tests/integration/NAME.py: functions test_*(case), a docstring, a
   RELEASES = ("trixie",)       in a file of the suite "containerd": which of them (default: those newer than the machine's)
 A test that leaves a process, mount, socket or file behind fails, and the next test gets a new containerd."""
 import importlib.util
+import re
 import signal
 import sys
 import time
@@ -76,9 +77,10 @@ def find(suites, pattern="", runtimes=("runc", "coco"), releases=()):
 
 
 def short_reason(detail):
-    """The line of a failure that says what was wrong."""
-    lines = [line for line in detail.splitlines() if "Error" in line or "Timeout" in line] or detail.splitlines()[:1]
-    return lines[0].strip()[:300] if lines else "no reason given"
+    """The line of a failure that says what was wrong: below a traceback it begins with the exception's name, at the margin."""
+    lines = [line for line in detail.splitlines() if line.strip()]
+    named = [line for line in lines if re.match(r"[A-Za-z_][\w.]*(: |$)", line)]
+    return (named + lines + ["no reason given"])[0].strip()[:300]
 
 
 class Runner:

@@ -92,6 +92,14 @@ def test_options_are_not_params(case):
     equal(json.loads(result.stdout)["version"], 2)
 
 
+def test_input_without_end(case):
+    """More than any options have, and than is read: answered all the same, as if there were none."""
+    shim = Shim(case)
+    result = shim.start(env=JSON, stdin=b"\x0a" + bytes(12 << 20))
+    equal((json.loads(result.stdout)["version"], result.stderr), (2, b""))
+    verify_served(shim)
+
+
 def test_config_of_options(case):
     """In both forms the config file that the options name is the one that is read."""
     missing = str(case.directory / "missing.conf")
@@ -276,7 +284,7 @@ def test_info(case):
     equal(result.stderr, b"")
 
 
-for function in (test_json, test_protobuf, test_options_are_not_params, test_config_of_options, test_task_v3,
+for function in (test_json, test_protobuf, test_input_without_end, test_options_are_not_params, test_config_of_options, test_task_v3,
                  test_inherited_descriptors_are_dropped, test_members_of_a_pod_share_the_shim,
                  test_info, test_start_after_a_crash, test_delete_after_a_crash,
                  test_delete_without_shutdown,

@@ -124,7 +124,9 @@ class Node:
                 raise AssertionError(f"containerd did not become ready within 30 s:\n{self.log_tail()}") from None
         (self.base / "ready").unlink()
         if not self.imported:
-            self.ctr("image", "import", "--snapshotter", self.snapshotter, image_tar())
+            # ctr 2.x leaves it to containerd, which only unpacks for the snapshotters of its config; --local is as before.
+            flags = ("--local",) if self.line >= (2, 0) else ()
+            self.ctr("image", "import", *flags, "--snapshotter", self.snapshotter, image_tar())
             self.imported = True
         return self
 

@@ -3,7 +3,7 @@
 containers, and that all of it is there again when containerd is."""
 import signal
 
-from harness import cri, events
+from harness import cri
 from harness.case import contains, equal
 
 SUITE = "cri"
@@ -22,13 +22,12 @@ def test_two_containers(case):
     """They share /dev/shm, hostname and what CRI writes for /etc; the end of one is not the end of the pod."""
     kubelet, pod, verify = pod_of(case)
     equal(pod.state(), cri.READY)
-    first = pod.container("first", "echo from the first > /dev/shm/f; trap '' TERM; hostname; cat /etc/resolv.conf; sleep 1000")
-    assert events.wait_for_text(first.log, "10.0.0.1", 60), first.log
-    second = pod.container("second", "cat /dev/shm/f; hostname; echo problem >&2; exit 3")
-    assert events.wait_for_text(second.log, "problem", 60), second.log
-    lines = first.output()
-    equal(lines[1:], ["search a.example", "nameserver 10.0.0.1"])
-    equal(second.output(), ["from the first", lines[0], "problem"])
+    first = pod.container("first", "echo from the first > /dev/shm/f; hostname > /dev/shm/name; trap '' TERM; "
+                                   "cat /etc/resolv.conf; sleep 1000")
+    first.wait_output(["search a.example", "nameserver 10.0.0.1"])
+    second = pod.container("second", "cat /dev/shm/f; test $(cat /dev/shm/name) = $(hostname) && echo same; echo problem >&2; exit 3")
+    second.wait_output(["from the first", "same"])
+    second.wait_output(["problem"], "stderr")
     equal(second.wait_exited(), (cri.EXITED, 3, "Error"))
     equal(first.exec("sh", "-c", "echo in it; exit 4"), ("in it\n", 4))
     second.call("RemoveContainer")
@@ -76,12 +75,13 @@ def limit(container, case):
 def survives(case, number):
     kubelet, pod, verify = pod_of(case)
     container = pod.container("stays", "trap 'exit 7' TERM; echo before; while :; do sleep 1000 & wait; done")
-    assert events.wait_for_text(container.log, "before", 60)
+    container.wait_output(["before"])
     kubelet.restart(number)
     equal((pod.state(), container.status()[0]), (cri.READY, cri.RUNNING))
     equal(container.exec("echo", "again"), ("again\n", 0))
     after = pod.container("after", "echo after; exit 5")
-    equal((after.wait_exited()[1], after.output()), (5, ["after"]))
+    equal(after.wait_exited()[1], 5)
+    after.wait_output(["after"])
     container.call("StopContainer", f2=30)
     equal(container.status()[1], 7)
     pod.remove()

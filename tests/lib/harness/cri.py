@@ -156,6 +156,10 @@ class Container:
             raise AssertionError(f"container {self.id} has not ended: {self.status()}")
         return self.status()
 
-    def output(self):
-        """Lines of the log, without CRI's time, stream and tag."""
-        return [line.split(" ", 3)[3] for line in self.log.read_text().splitlines()]
+    def wait_output(self, wanted, stream="stdout", seconds=60):
+        """Wait until the log has these lines of one stream, without CRI's time, stream and tag; more or others are a failure."""
+        def lines():
+            entries = [line.split(" ", 3) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+            return [entry[3] for entry in entries if entry[1] == stream]
+        if not events.wait_until(lambda: len(lines()) >= len(wanted), [self.log.parent], seconds) or lines() != wanted:
+            raise AssertionError(f"{stream} of container {self.id}: got {lines()}, want {wanted}")

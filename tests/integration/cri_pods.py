@@ -4,16 +4,18 @@ containers, and that all of it is there again when containerd is."""
 import signal
 
 from harness import cri
+from harness.blockfile import BlockfileNode
 from harness.case import contains, equal
+from harness.containerd import Node
 
 SUITE = "cri"
 SECONDS = 300
 MEMORY = 64 << 20
 
 
-def pod_of(case, **options):
-    """A pod, and what fails the test when anything of it is left. Its removal is registered."""
-    kubelet = cri.Kubelet(case)
+def pod_of(case, kind=Node, **options):
+    """A pod, and what fails the test when anything of it is left."""
+    kubelet = cri.Kubelet(case, kind)
     verify = case.clean(kubelet.node)
     return kubelet, cri.Pod(kubelet, **options), verify
 
@@ -72,6 +74,31 @@ def limit(container, case):
     return container.exec("sh", "-c", f"cat {files[0]} 2>/dev/null || cat {files[1]}")[0].strip()
 
 
+def on_disks(case):
+    """With the blockfile snapshotter each container's root is a disk: the pause container's from the start on, the others'
+    attached to the VM and detached again."""
+    _, pod, verify = pod_of(case, BlockfileNode)
+    look = "grep -c '^/dev/vd. / ext4 rw' /proc/mounts; echo kept > /made; cat /made"
+    for number in range(2):
+        containers = [pod.container(f"c{number}-{name}", f"{look}; exec sleep 1000") for name in ("first", "second")]
+        for container in containers:
+            container.wait_output(["1", "kept"])
+            container.call("StopContainer", f2=0)
+            container.call("RemoveContainer")
+    pod.remove()
+    verify()
+
+
+def test_on_disks(case):
+    if case.node.line >= (1, 7):
+        on_disks(case)
+    else:
+        equal(BlockfileNode.snapshotter in case.node.ctr("plugins", "ls").stdout.decode(), False, "a snapshotter of 1.6")
+
+
+test_on_disks.runtimes = ("coco",)
+
+
 def survives(case, number):
     kubelet, pod, verify = pod_of(case)
     container = pod.container("stays", "trap 'exit 7' TERM; echo before; while :; do sleep 1000 & wait; done")
@@ -96,4 +123,4 @@ def test_containerd_is_killed(case):
     survives(case, signal.SIGKILL)
 
 
-EVERY_CONTAINERD = (test_two_containers, test_containerd_is_killed)
+EVERY_CONTAINERD = (test_two_containers, test_containerd_is_killed, test_on_disks)

@@ -1,33 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The blockfile snapshotter (where the machine's containerd is 1.6, which has none, that of Debian 13): an image imported with
 it runs from a disk of the VM, and what a container writes is in its snapshot, in whole."""
-import os
-import subprocess
-
+from harness.blockfile import BlockfileNode, tool
 from harness.case import contains, equal
-from harness.containerd import Node
 from harness.containerd_release import Release
 
 RUNTIMES = ("coco",)
-SEARCH = os.environ["PATH"] + ":/usr/sbin:/sbin"
-
-
-def tool(*command):
-    result = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                            check=False, env=dict(os.environ, PATH=SEARCH))
-    assert result.returncode == 0, f"{command}: {result.stderr}"
-    return result.stdout
-
-
-class BlockfileNode(Node):
-    snapshotter = "blockfile"
-
-    def __init__(self, runtime, release):
-        super().__init__(runtime, release)
-        self.folder = self.base / "root" / "io.containerd.snapshotter.v1.blockfile"
-        self.folder.mkdir(parents=True)
-        # What each snapshot without a parent is a copy of.
-        tool("mke2fs", "-q", "-t", "ext4", "-m", "0", self.folder / "scratch", "64M")
 
 
 def release_for(node):
@@ -39,7 +17,7 @@ def release_for(node):
 
 
 def test_run(case):
-    node = BlockfileNode(case.runtime, release_for(case.node))
+    node = BlockfileNode(case.runtime, release=release_for(case.node))
     case.defer(node.close)
     node.start()
     result = node.run("sh", "-c", "grep ' / ' /proc/mounts; ls /sys/block")

@@ -79,9 +79,9 @@ class Case:
         events.wait("/tasks/exit", container.id)
         return container
 
-    def private_node(self, **options):
+    def private_node(self, kind=Node, **options):
         """A containerd of the test's own, for what has to differ in its environment; must be left clean too."""
-        node = Node(self.runtime, **{"release": self.node.release} | options)
+        node = kind(self.runtime, **{"release": self.node.release} | options)
         self.stack.callback(node.close)
         node.start()
         return node

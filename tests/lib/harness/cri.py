@@ -44,10 +44,10 @@ class Error(AssertionError):
 class Kubelet:
     """A containerd with CRI, and the calls."""
 
-    def __init__(self, case):
+    def __init__(self, case, kind=containerd.Node):
         import grpc  # of Debian's python3-grpcio; only the suite cri needs it
         self.grpc = grpc
-        self.node = case.private_node(cri=self.config)
+        self.node = case.private_node(kind, cri=self.config)
         self.logs = case.directory / "logs"
         self.logs.mkdir()
         for image in (containerd.image_tar(), pause_image()):

@@ -20,7 +20,7 @@
 
 #define HOSTNAME_MAX 64
 #define DNS_LINES_MAX 64
-#define DNS_LINE_MAX 1024
+#define DNS_LINE_MAX 4096 /* Kubernetes allows search lists of 2048 characters */
 #define OOM_EVENTS_MAX 256
 #define OOM_WAITERS_MAX 64
 #define MODULES_MAX 64
@@ -431,7 +431,7 @@ coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerR
 
     *creation =
         (Creation){ .sandbox = sandbox, .request = request, .done = done, .user_data = user_data };
-    coco_disk_wait("/sys", request->storages, request->n_storages, DISKS_TIMEOUT_MS, on_disks_there,
+    coco_disk_wait("", request->storages, request->n_storages, DISKS_TIMEOUT_MS, on_disks_there,
                    creation);
 }
 

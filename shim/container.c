@@ -11,6 +11,7 @@ struct _CocoContainer {
     GHashTable *execs; /* exec id -> CocoProcess */
     char **disks;      /* nullable */
     bool created;
+    bool doomed;
     bool paused;
 };
 
@@ -80,6 +81,18 @@ void
 coco_container_set_created(CocoContainer *container)
 {
     container->created = true;
+}
+
+bool
+coco_container_is_doomed(const CocoContainer *container)
+{
+    return container->doomed;
+}
+
+void
+coco_container_doom(CocoContainer *container)
+{
+    container->doomed = true;
 }
 
 bool

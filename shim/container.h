@@ -33,6 +33,10 @@ CocoProcess *coco_container_init(const CocoContainer *container); /* (transfer n
 bool coco_container_is_created(const CocoContainer *container);
 void coco_container_set_created(CocoContainer *container);
 
+/* Its Delete came while it was being created: whoever creates it undoes what there is. */
+bool coco_container_is_doomed(const CocoContainer *container);
+void coco_container_doom(CocoContainer *container);
+
 bool coco_container_is_paused(const CocoContainer *container);
 void coco_container_set_paused(CocoContainer *container, bool paused);
 

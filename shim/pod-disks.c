@@ -28,7 +28,7 @@ struct _CocoPodDisks {
     CocoPodVm *vm;
     GQueue jobs; /* of Job; the first one runs */
     bool running;
-    size_t n_attached; /* or going to be */
+    size_t n_taken; /* room that is used or reserved */
     unsigned int next_source;
     GCancellable *cancellable;
 };
@@ -84,9 +84,18 @@ coco_pod_disks_are_possible(void)
 }
 
 bool
-coco_pod_disks_have_room(const CocoPodDisks *disks, size_t n)
+coco_pod_disks_reserve(CocoPodDisks *disks, size_t n)
 {
-    return coco_pod_disks_are_possible() && n <= DISKS_MAX - disks->n_attached;
+    if (!coco_pod_disks_are_possible() || disks->n_taken + n > DISKS_MAX)
+        return false;
+    disks->n_taken += n;
+    return true;
+}
+
+void
+coco_pod_disks_release(CocoPodDisks *disks, size_t n)
+{
+    disks->n_taken -= n;
 }
 
 static gboolean
@@ -115,7 +124,7 @@ finish(Job *job, char *const *places, const GError *error)
     bool detached = job->verb == COCO_LAUNCHER_DETACH && error == NULL;
 
     if ((job->verb == COCO_LAUNCHER_ATTACH && !attached) || detached)
-        disks->n_attached -= job->n;
+        coco_pod_disks_release(disks, job->n);
     job->func(places, error, job->user_data);
     job_free(job);
     run_soon(disks);
@@ -203,7 +212,6 @@ coco_pod_disks_attach(CocoPodDisks *disks, const CocoLaunchDisk *list, size_t n,
     job->n = n;
     job->func = func;
     job->user_data = user_data;
-    disks->n_attached += n;
     push(disks, job);
 }
 

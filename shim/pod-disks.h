@@ -30,10 +30,12 @@ void coco_pod_disks_free(CocoPodDisks *disks);
 /* Whether a machine like this one's takes disks while it runs. */
 bool coco_pod_disks_are_possible(void);
 
-/* Whether there is room for n more. */
-bool coco_pod_disks_have_room(const CocoPodDisks *disks, size_t n);
+/* Keeps room for n more, if there is; to be given back, or used by one attach. */
+bool coco_pod_disks_reserve(CocoPodDisks *disks, size_t n);
+void coco_pod_disks_release(CocoPodDisks *disks, size_t n);
 
-/* All or none; func runs once, never in this call. The VM is ready. */
+/* All or none, in room that was reserved for them; func runs once, never in this call. The VM is
+ * ready. */
 void coco_pod_disks_attach(CocoPodDisks *disks, const CocoLaunchDisk *list, size_t n,
                            CocoPodDisksFunc func, void *user_data);
 

@@ -46,6 +46,11 @@ typedef struct {
     void *user_data;
 } Waiter;
 
+typedef struct {
+    CocoPodVmStoppedFunc func;
+    void *user_data;
+} StopWaiter;
+
 struct _CocoPodVm {
     const CocoPodDir *dir;
     CocoSignals *signals;
@@ -72,8 +77,7 @@ struct _CocoPodVm {
     int64_t started_at;
     CocoPodVmGoneFunc on_gone;
     void *on_gone_data;
-    CocoPodVmStoppedFunc on_stopped;
-    void *on_stopped_data;
+    GArray *stop_waiters; /* of StopWaiter */
 };
 
 static void on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data);
@@ -120,6 +124,7 @@ coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
     vm->state = COCO_POD_VM_NEW;
     vm->cancellable = g_cancellable_new();
     vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    vm->stop_waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
     for (unsigned int i = 0; i < N_PROCESSES; i++)
         vm->processes[i] = (ProcessWatch){ .vm = vm, .which = (Process) i, .pidfd = -1 };
     return vm;
@@ -149,6 +154,7 @@ coco_pod_vm_free(CocoPodVm *vm)
     coco_launch_result_free(vm->launched);
     g_clear_error(&vm->reason);
     g_array_unref(vm->waiters);
+    g_array_unref(vm->stop_waiters);
     g_object_unref(vm->cancellable);
     g_free(vm->pod_id);
     g_free(vm->config_path);
@@ -198,6 +204,7 @@ tell_waiters(void *user_data)
 
     vm->tell_source = 0;
     vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    vm->stop_waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
     for (unsigned int i = 0; i < waiters->len; i++) {
         const Waiter *waiter = &g_array_index(waiters, Waiter, i);
 
@@ -515,6 +522,7 @@ complete_reason(CocoPodVm *vm)
 static void
 enter_gone(CocoPodVm *vm)
 {
+    g_autoptr(GArray) stop_waiters = NULL;
     bool was_asked = vm->asked_to_stop;
 
     g_clear_handle_id(&vm->settle_source, g_source_remove);
@@ -523,11 +531,12 @@ enter_gone(CocoPodVm *vm)
     tell_soon(vm);
     if (vm->on_gone != NULL && vm->was_launched && !was_asked)
         vm->on_gone(vm, vm->reason, vm->on_gone_data);
-    if (vm->on_stopped != NULL) {
-        CocoPodVmStoppedFunc func = vm->on_stopped;
+    stop_waiters = g_steal_pointer(&vm->stop_waiters);
+    vm->stop_waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
+    for (unsigned int i = 0; i < stop_waiters->len; i++) {
+        const StopWaiter *waiter = &g_array_index(stop_waiters, StopWaiter, i);
 
-        vm->on_stopped = NULL;
-        func(vm->on_stopped_data);
+        waiter->func(waiter->user_data);
     }
 }
 
@@ -595,14 +604,13 @@ coco_pod_vm_abandon(CocoPodVm *vm, const GError *reason)
 void
 coco_pod_vm_stop(CocoPodVm *vm, CocoPodVmStoppedFunc func, void *user_data)
 {
-    vm->on_stopped = func;
-    vm->on_stopped_data = user_data;
+    StopWaiter waiter = { .func = func, .user_data = user_data };
+
     if (vm->state == COCO_POD_VM_GONE) {
-        vm->on_stopped = NULL;
-        if (func != NULL)
-            func(user_data);
+        func(user_data);
         return;
     }
+    g_array_append_val(vm->stop_waiters, waiter);
     if (step(vm, COCO_POD_VM_EV_STOP)) {
         vm->asked_to_stop = true;
         enter_stopping(vm);

@@ -68,7 +68,8 @@ void coco_pod_vm_when_ready(CocoPodVm *vm, CocoPodVmReadyFunc func, void *user_d
 /* Gives the VM up: it is ended, and the gone function hears reason (transfer none). */
 void coco_pod_vm_abandon(CocoPodVm *vm, const GError *reason);
 
-/* Ends the VM at whatever step it is, and calls func (nullable) when no process of it is left. */
+/* Ends the VM at whatever step it is, and calls func when no process of it is left; any number may
+ * ask. */
 void coco_pod_vm_stop(CocoPodVm *vm, CocoPodVmStoppedFunc func, void *user_data);
 
 bool coco_pod_vm_is_ready(const CocoPodVm *vm);

@@ -270,9 +270,12 @@ remove_vm(CocoPod *pod, CocoPodRemovedFunc func, void *user_data)
     coco_pod_vm_stop(pod->vm, on_vm_stopped, removal_new(pod, func, user_data));
 }
 
+/* By the container and not by its id, which may be another one's by now. */
 static void
 take_out(CocoPod *pod, CocoContainer *container)
 {
+    if (coco_pod_find(pod, coco_container_id(container)) != container)
+        return;
     coco_process_stop_stdio(coco_container_init(container));
     coco_share_remove(coco_pod_dir_shared(pod->dir), coco_container_id(container));
     g_hash_table_remove(pod->containers, coco_container_id(container));

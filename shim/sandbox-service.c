@@ -289,7 +289,11 @@ handle_metrics(CocoTtrpcCall *call, void *sandbox)
 
     if (!is_of_sandbox(sandbox, call, request->sandbox_id))
         return;
-    usage = coco_vm_usage_read((pid_t) pid_of(sandbox), &error);
+    /* Its number is kept after its end, and may be another process's by then. */
+    if (coco_pod_vm_is_ready(coco_pod_vm(coco_pod_sandbox_pod(sandbox))))
+        usage = coco_vm_usage_read((pid_t) pid_of(sandbox), &error);
+    else
+        usage = coco_vm_usage_read(0, &error);
     if (usage == NULL || !coco_metrics_pack(usage, coco_metrics_host_version(), &data, &error)) {
         coco_ttrpc_call_fail_error(call, error);
         return;

@@ -24,7 +24,8 @@ typedef struct {
     Grpc__Spec *spec;
     bool pidns;
     CocoRootPlan root;
-    bool attaches; /* the disks of root, to a VM that is there already */
+    bool attaches;   /* the disks of root, to a VM that is there already */
+    size_t reserved; /* room for them */
     GError *failure;
 } Create;
 
@@ -52,6 +53,7 @@ undo(CocoTaskOp *op, GError *error)
     Create *create = op->extra;
 
     g_clear_pointer(&create->spec, grpc__spec__auto_free);
+    coco_pod_disks_release(coco_pod_disks(op->pod), create->reserved);
     create->failure = error;
     /* Domains of the steps below become a status that containerd knows. */
     if (error->domain != COCO_TTRPC_ERROR) {
@@ -60,6 +62,42 @@ undo(CocoTaskOp *op, GError *error)
     }
     (void) coco_process_stop(op->process, COCO_PROCESS_EV_EXIT, 1);
     coco_pod_remove(op->pod, op->container, on_undone, op);
+}
+
+/* True when nobody wants the container any more; then the call is answered when all is undone. */
+static bool
+was_given_up(CocoTaskOp *op)
+{
+    if (!coco_container_is_doomed(op->container))
+        return false;
+    undo(op, g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED,
+                         "container %s was deleted while it was created",
+                         coco_container_id(op->container)));
+    return true;
+}
+
+static void
+on_given_up_in_guest(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
+    CocoTaskOp *op = user_data;
+
+    if (reply == NULL)
+        g_warning("remove container %s in the guest: %s", coco_container_id(op->container),
+                  error->message);
+    (void) was_given_up(op);
+}
+
+static void
+give_up_in_guest(CocoTaskOp *op)
+{
+    Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+
+    request.container_id = (char *) coco_container_id(op->container);
+    coco_pod_call_agent(op->pod, "RemoveContainer", &request.base,
+                        &google__protobuf__empty__descriptor, CREATE_TIMEOUT_S,
+                        on_given_up_in_guest, op);
 }
 
 static void
@@ -97,6 +135,10 @@ on_created(GObject *source, GAsyncResult *result, void *user_data)
         g_prefix_error(&error,
                        "create container %s in the guest: ", coco_container_id(op->container));
         undo(op, g_steal_pointer(&error));
+        return;
+    }
+    if (coco_container_is_doomed(op->container)) {
+        give_up_in_guest(op);
         return;
     }
     coco_root_plan_clear(&create->root);
@@ -152,7 +194,8 @@ on_attached(char *const *places, const GError *error, void *user_data)
         return;
     }
     coco_container_set_disks(op->container, g_strdupv((char **) places));
-    create_in_guest(op, places);
+    if (!was_given_up(op))
+        create_in_guest(op, places);
 }
 
 static void
@@ -167,11 +210,14 @@ on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
                              coco_pod_id(op->pod), error->message));
         return;
     }
+    if (was_given_up(op))
+        return;
     if (!create->attaches) {
         create_in_guest(op, create->root.n_disks > 0 ? coco_pod_vm_disks(vm) : NULL);
         return;
     }
     disks = launch_disks(&create->root);
+    create->reserved = 0;
     coco_pod_disks_attach(coco_pod_disks(op->pod), disks, create->root.n_disks, on_attached, op);
 }
 
@@ -237,7 +283,8 @@ place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
     bool done = coco_root_plan_make(request->rootfs, request->n_rootfs, &create->root, error);
 
     if (done && create->root.n_disks > 0 && coco_pod_vm_is_settled(coco_pod_vm(op->pod))) {
-        create->attaches = coco_pod_disks_have_room(coco_pod_disks(op->pod), create->root.n_disks);
+        create->attaches = coco_pod_disks_reserve(coco_pod_disks(op->pod), create->root.n_disks);
+        create->reserved = create->attaches ? create->root.n_disks : 0;
         if (!create->attaches) {
             coco_root_plan_clear(&create->root);
             create->root =

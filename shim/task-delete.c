@@ -123,6 +123,14 @@ on_drain_timeout(void *user_data)
     return G_SOURCE_REMOVE;
 }
 
+static void
+refuse_not_found(CocoTaskOp *op, const char *message)
+{
+    g_autoptr(GError) error = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND, message);
+
+    coco_task_op_fail(op, error);
+}
+
 void
 coco_task_delete(CocoTtrpcCall *call, void *pod)
 {
@@ -139,11 +147,15 @@ coco_task_delete(CocoTtrpcCall *call, void *pod)
         coco_task_op_refuse(op, "delete", "process");
         return;
     }
+    /* containerd gives up on a Create by deleting what it has asked for; runc's shim does not know
+     * it yet by then. */
+    if (request->exec_id[0] == '\0' && !coco_container_is_created(op->container)) {
+        coco_container_doom(op->container);
+        refuse_not_found(op, "container not created: not found");
+        return;
+    }
     if (!coco_process_begin_delete(op->process)) {
-        g_autoptr(GError) error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND,
-                                              "the process is being deleted: not found");
-
-        coco_task_op_fail(op, error);
+        refuse_not_found(op, "the process is being deleted: not found");
         return;
     }
     delete = g_new0(Delete, 1);

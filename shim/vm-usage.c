@@ -29,8 +29,10 @@ read_fields(pid_t pid, uint64_t *out_values)
 
     if (!g_file_get_contents(path, &text, NULL, NULL) || (name_end = strrchr(text, ')')) == NULL)
         return false;
+    if (name_end[1] == '\0')
+        return false;
     fields = g_strsplit(name_end + 2, " ", N_FIELDS + 1);
-    if (name_end[1] == '\0' || g_strv_length(fields) < N_FIELDS)
+    if (g_strv_length(fields) < N_FIELDS)
         return false;
     for (unsigned int i = 0; i < N_FIELDS; i++)
         out_values[i] = g_ascii_strtoull(fields[i], NULL, 10);

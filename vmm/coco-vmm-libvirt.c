@@ -469,29 +469,39 @@ run(const Options *options, CocoLaunchReport *report, GError **error)
     return true;
 }
 
+static virDomain *
+find_domain(const Options *options, CocoLaunchReport *report, GError **error)
+{
+    virConnect *connection = connect_libvirt(options, error);
+    virDomain *domain = connection != NULL ? virDomainLookupByName(connection, "coco") : NULL;
+
+    if (connection != NULL && domain == NULL)
+        (void) coco_libvirt_error(error, "find the VM");
+    if (domain != NULL)
+        coco_launch_report_phase(report, "connect");
+    return domain;
+}
+
 /* Slots of a VM that runs, which this process takes over from the one that started it. */
 static bool
 change_disks(const Options *options, CocoLaunchReport *report, GError **error)
 {
+    const char *run_dir = options->run_dir;
     bool attach = options->attach != NULL;
     g_autofree unsigned int *slots =
         coco_hotplug_parse_slots(attach ? options->attach : options->detach);
     g_autoptr(virDomain) domain = NULL;
-    virConnect *connection;
 
     if (slots == NULL || (attach && options->disks == NULL)) {
         g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "no slots or disks are named");
         return false;
     }
-    connection = connect_libvirt(options, error);
-    if (connection == NULL)
-        return false;
-    domain = virDomainLookupByName(connection, "coco");
-    if (domain == NULL)
-        return coco_libvirt_error(error, "find the VM");
-    coco_launch_report_phase(report, "connect");
-    if (!(attach ? coco_hotplug_attach(domain, slots, options->disks, error)
-                 : coco_hotplug_detach(domain, slots, error)))
+    domain = find_domain(options, report, error);
+    if (domain == NULL && attach)
+        coco_hotplug_free_slots(run_dir, slots);
+    if (domain == NULL ||
+        !(attach ? coco_hotplug_attach(domain, run_dir, slots, options->disks, error)
+                 : coco_hotplug_detach(domain, run_dir, slots, error)))
         return false;
     coco_launch_report_phase(report, attach ? "attach" : "detach");
     coco_launch_report_write(report, coco_launch_report_line("started"));

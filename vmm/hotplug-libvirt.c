@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <json-c/json.h>
 #include <libvirt/libvirt-qemu.h>
@@ -126,6 +127,23 @@ remove_backend(virDomain *domain, const char *name, unsigned int slot)
     (void) command(domain, "", set, -1, NULL);
 }
 
+/* The slot is free again. */
+static void
+free_slot(const char *run_dir, unsigned int slot)
+{
+    g_autofree char *name = coco_hot_disk_name(slot);
+    g_autofree char *path = g_build_filename(run_dir, "vm", name, NULL);
+
+    (void) unlink(path);
+}
+
+void
+coco_hotplug_free_slots(const char *run_dir, const unsigned int *slots)
+{
+    for (size_t i = 0; slots[i] != 0; i++)
+        free_slot(run_dir, slots[i]);
+}
+
 static bool
 attach(virDomain *domain, unsigned int slot, char letter, int fd, GError **error)
 {
@@ -141,8 +159,7 @@ attach(virDomain *domain, unsigned int slot, char letter, int fd, GError **error
 /* ---- detaching ---- */
 
 typedef struct {
-    const char *name; /* of the disk that is waited for */
-    bool released;
+    bool released[COCO_HOTPLUG_SLOTS + 1]; /* by slot */
     bool timed_out;
 } Release;
 
@@ -152,10 +169,14 @@ on_device_deleted(virConnect *connection, virDomain *domain, const char *event, 
 {
     Release *release = user_data;
     g_autoptr(json_object) object = details != NULL ? json_tokener_parse(details) : NULL;
+    const char *device =
+        json_object_is_type(object, json_type_object) ? coco_json_string(object, "device") : NULL;
 
-    if (json_object_is_type(object, json_type_object) &&
-        g_strcmp0(coco_json_string(object, "device"), release->name) == 0)
-        release->released = true;
+    for (unsigned int slot = 1; device != NULL && slot <= COCO_HOTPLUG_SLOTS; slot++) {
+        g_autofree char *name = coco_hot_disk_name(slot);
+
+        release->released[slot] = release->released[slot] || strcmp(device, name) == 0;
+    }
 }
 
 static void
@@ -166,76 +187,103 @@ on_release_timeout(int timer, void *user_data)
     release->timed_out = true;
 }
 
-static bool
-wait_for_release(Release *release, GError **error)
+/* The first slot that is not released yet; 0 for none. */
+static unsigned int
+first_held(const Release *release, const unsigned int *slots)
 {
-    int timer = virEventAddTimeout(RELEASE_TIMEOUT_MS, on_release_timeout, release, NULL);
-    bool running = timer >= 0;
-
-    while (running && !release->released && !release->timed_out)
-        running = virEventRunDefaultImpl() == 0;
-    if (timer >= 0)
-        (void) virEventRemoveTimeout(timer);
-    if (!release->released)
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BUSY,
-                    "detach disk '%s': the guest does not let it go", release->name);
-    return release->released;
+    for (size_t i = 0; slots[i] != 0; i++) {
+        if (!release->released[slots[i]])
+            return slots[i];
+    }
+    return 0;
 }
 
 static bool
-ask_for_release(virDomain *domain, Release *release, GError **error)
+ask_for_release(virDomain *domain, unsigned int slot, Release *release, GError **error)
 {
-    g_autofree char *what = g_strdup_printf("detach disk '%s'", release->name);
-    g_autofree char *text = g_strdup_printf(DELETE_DEVICE, release->name);
+    g_autofree char *name = coco_hot_disk_name(slot);
+    g_autofree char *what = g_strdup_printf("detach disk '%s'", name);
+    g_autofree char *text = g_strdup_printf(DELETE_DEVICE, name);
     g_autoptr(GError) failure = NULL;
 
     if (command(domain, what, text, -1, &failure))
-        return wait_for_release(release, error);
-    if (strstr(failure->message, "not found") != NULL)
         return true;
+    if (strstr(failure->message, "not found") != NULL) {
+        release->released[slot] = true;
+        return true;
+    }
     g_propagate_error(error, g_steal_pointer(&failure));
     return false;
 }
 
 static bool
-detach(virDomain *domain, unsigned int slot, GError **error)
+wait_for_release(Release *release, const unsigned int *slots, GError **error)
+{
+    int timer = virEventAddTimeout(RELEASE_TIMEOUT_MS, on_release_timeout, release, NULL);
+    bool running = timer >= 0;
+    unsigned int held;
+
+    while (running && first_held(release, slots) != 0 && !release->timed_out)
+        running = virEventRunDefaultImpl() == 0;
+    if (timer >= 0)
+        (void) virEventRemoveTimeout(timer);
+    held = first_held(release, slots);
+    if (held != 0)
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BUSY,
+                    "detach disk 'hot%02u': the guest does not let it go", held);
+    return held == 0;
+}
+
+static bool
+release_all(virDomain *domain, const unsigned int *slots, Release *release, GError **error)
+{
+    for (size_t i = 0; slots[i] != 0; i++) {
+        if (!ask_for_release(domain, slots[i], release, error))
+            return false;
+    }
+    return wait_for_release(release, slots, error);
+}
+
+bool
+coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *slots,
+                    GError **error)
 {
     virConnect *connection = virDomainGetConnect(domain);
-    g_autofree char *name = coco_hot_disk_name(slot);
-    Release release = { .name = name };
+    Release release = { 0 };
     int handle = virConnectDomainQemuMonitorEventRegister(connection, domain, "DEVICE_DELETED",
                                                           on_device_deleted, &release, NULL, 0);
-    bool released;
+    bool done;
 
     if (handle < 0)
         return coco_libvirt_error(error, "watch the VM");
-    released = ask_for_release(domain, &release, error);
+    done = release_all(domain, slots, &release, error);
     (void) virConnectDomainQemuMonitorEventDeregister(connection, handle);
-    if (released)
-        remove_backend(domain, name, slot);
-    return released;
+    for (size_t i = 0; slots[i] != 0; i++) {
+        g_autofree char *name = coco_hot_disk_name(slots[i]);
+
+        if (!release.released[slots[i]])
+            continue;
+        remove_backend(domain, name, slots[i]);
+        free_slot(run_dir, slots[i]);
+    }
+    return done;
 }
 
 bool
-coco_hotplug_attach(virDomain *domain, const unsigned int *slots, const char *letters,
-                    GError **error)
+coco_hotplug_attach(virDomain *domain, const char *run_dir, const unsigned int *slots,
+                    const char *letters, GError **error)
 {
     for (size_t i = 0; slots[i] != 0 && letters[i] != '\0'; i++) {
+        g_autofree unsigned int *attached = NULL;
+
         if (attach(domain, slots[i], letters[i], COCO_FIRST_DISK_FD + (int) i, error))
             continue;
-        while (i > 0)
-            (void) detach(domain, slots[--i], NULL);
+        coco_hotplug_free_slots(run_dir, slots + i);
+        attached = g_memdup2(slots, (i + 1) * sizeof(*slots));
+        attached[i] = 0;
+        if (i > 0)
+            (void) coco_hotplug_detach(domain, run_dir, attached, NULL);
         return false;
     }
     return true;
-}
-
-bool
-coco_hotplug_detach(virDomain *domain, const unsigned int *slots, GError **error)
-{
-    bool done = true;
-
-    for (size_t i = 0; slots[i] != 0; i++)
-        done = detach(domain, slots[i], done ? error : NULL) && done;
-    return done;
 }

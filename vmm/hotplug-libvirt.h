@@ -21,9 +21,15 @@
 unsigned int *coco_hotplug_parse_slots(const char *text);
 
 /* letters: what the descriptors from COCO_FIRST_DISK_FD on are (vm-disk.h), one for each slot. All
- * are attached, or none. */
-bool coco_hotplug_attach(virDomain *domain, const unsigned int *slots, const char *letters,
+ * are attached, or none. A slot that is empty again is free again: its file is removed (hotplug.h).
+ */
+bool coco_hotplug_attach(virDomain *domain, const char *run_dir, const unsigned int *slots,
+                         const char *letters, GError **error);
+
+/* Asks the guest for all of them and waits until it has let each go. What is not attached is fine.
+ * Slots that are empty are freed, also where others are not. */
+bool coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *slots,
                          GError **error);
 
-/* Waits until the guest has let each go. What is not attached is fine. */
-bool coco_hotplug_detach(virDomain *domain, const unsigned int *slots, GError **error);
+/* For slots that nothing came into. */
+void coco_hotplug_free_slots(const char *run_dir, const unsigned int *slots);

@@ -56,6 +56,7 @@ is_taken(const Hotplug *hotplug, unsigned int slot)
     return access(path, F_OK) == 0;
 }
 
+/* Before a worker has them. */
 static void
 free_slots(const Hotplug *hotplug)
 {
@@ -169,8 +170,10 @@ attach(Hotplug *hotplug, GError **error)
                              &plan->user, error) ||
         !coco_vm_disks_open(&plan->disks, error))
         return false;
-    if (take_slots(hotplug, error) && work(hotplug, "--attach", error))
-        return true;
+    /* From here on the worker frees what it does not fill. One that is killed leaves all taken,
+     * since nobody knows what QEMU has by then. */
+    if (take_slots(hotplug, error))
+        return work(hotplug, "--attach", error);
     free_slots(hotplug);
     return false;
 }
@@ -192,10 +195,7 @@ detach(Hotplug *hotplug, GError **error)
         if (is_taken(hotplug, slot))
             g_array_append_val(hotplug->slots, slot);
     }
-    if (!work(hotplug, "--detach", error))
-        return false;
-    free_slots(hotplug);
-    return true;
+    return work(hotplug, "--detach", error);
 }
 
 static bool

@@ -3,7 +3,8 @@
  * Disks of the host for a VM that runs: `coco-vmm attach` and `coco-vmm detach`. The VM must have
  * been launched with room for them (launch-request.h).
  *
- * A slot of the bus for such disks is taken while RUN/vm/hotNN is there, which names what is in it.
+ * A slot of the bus for such disks is taken while RUN/vm/hotNN is there, which names what is in it;
+ * whoever empties the slot removes the file.
  * Both commands tell how it goes in JSON lines, as a launch does: "config", "phase", and
  * last "result", which names where the guest finds each disk.
  *

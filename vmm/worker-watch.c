@@ -217,7 +217,7 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
     size_t n = g_strv_length((char **) (uintptr_t) argv);
     int ends[2];
 
-    if (plan->choice.accel == COCO_ACCEL_TCG)
+    if (plan->choice.accel == COCO_ACCEL_TCG && job == NULL)
         argv[n++] = "--hide-kvm";
     if (hook[0] != '\0')
         argv[n++] = attest;

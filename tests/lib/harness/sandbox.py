@@ -24,8 +24,8 @@ def cri_options(hostname="", servers=(), searches=(), options=(), annotations=No
 class Member:
     """A container of the sandbox. Its output is in a file."""
 
-    def __init__(self, sandbox, spec):
-        self.sandbox, self.id = sandbox, sandbox.node.new_id()
+    def __init__(self, sandbox, spec, rootfs=()):
+        self.sandbox, self.id, self.rootfs = sandbox, sandbox.node.new_id(), list(rootfs)
         self.bundle = sandbox.case.directory / "bundles" / self.id
         (self.bundle / "rootfs").mkdir(parents=True)
         (self.bundle / "config.json").write_text(json.dumps(spec))
@@ -35,8 +35,12 @@ class Member:
         return self.sandbox.call(method, {1: self.id} | {int(k.removeprefix("f")): v for k, v in more.items()}, service=TASK_V3)
 
     def create(self):
-        body = {1: self.id, 2: str(self.bundle), 6: f"file://{self.out}", 7: f"file://{self.out}"}
-        return self.sandbox.call("Create", body, seconds=120, service=TASK_V3)
+        return self.sandbox.connection.reply_to(self.send_create(), 120)
+
+    def send_create(self):
+        """Create, whose answer is read later."""
+        body = {1: self.id, 2: str(self.bundle), 3: self.rootfs, 6: f"file://{self.out}", 7: f"file://{self.out}"}
+        return self.sandbox.connection.send(TASK_V3, "Create", wire.message(body))
 
     def start(self):
         for reply in (self.create(), self.call("Start")):
@@ -101,11 +105,11 @@ class Sandbox(Shim):
                 namespace["path"] = f"/proc/1/ns/{namespace['type']}"
         return spec
 
-    def member(self, script, shares=(), change=None):
+    def member(self, script, shares=(), change=None, rootfs=()):
         spec = self.spec(script, shares)
         if change:
             change(spec)
-        return Member(self, spec)
+        return Member(self, spec, rootfs)
 
     def wait_gone(self):
         """The shim has ended by itself; its connection says so."""

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * guest/disk-wait.c on a directory that looks like sysfs: what is there is told at once, what does
+ * guest/disk-wait.c on a directory with a sys and a dev: what is there is told at once, what does
  * not come is told in time.
  */
 #include "guest/disk-wait.h"
@@ -24,26 +24,35 @@ on_told(const GError *error, void *user_data)
     told->error = error != NULL ? g_error_copy(error) : NULL;
 }
 
-static char *sys;
+static char *root;
 
+/* Disk 08 is there; disk 0a is known to the kernel, and cannot be opened yet. */
 static void
-make_sys(void)
+make_root(void)
 {
-    g_autofree char *disk = NULL;
+    static const char *const names[] = { "dev",
+                                         "sys/devices/pci0000:00/0000:00:08.0/virtio3/block/vdb",
+                                         "sys/devices/pci0000:00/0000:00:0a.0/virtio4/block/vdc" };
+    g_autofree char *node = NULL;
 
-    sys = g_dir_make_tmp(NULL, NULL);
-    disk = g_build_filename(sys, "devices/pci0000:00/0000:00:08.0/virtio3/block/vdb", NULL);
-    cr_assert_eq(g_mkdir_with_parents(disk, 0700), 0);
+    root = g_dir_make_tmp(NULL, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(root, names[i], NULL);
+
+        cr_assert_eq(g_mkdir_with_parents(path, 0700), 0);
+    }
+    node = g_build_filename(root, "dev/vdb", NULL);
+    cr_assert(g_file_set_contents(node, "", 0, NULL));
 }
 
 static void
-remove_sys(void)
+remove_root(void)
 {
-    coco_directory_tree_remove(sys);
-    g_free(sys);
+    coco_directory_tree_remove(root);
+    g_free(root);
 }
 
-TestSuite(disk_wait, .init = make_sys, .fini = remove_sys);
+TestSuite(disk_wait, .init = make_root, .fini = remove_root);
 
 static void
 wait_for(const char *driver, const char *source, unsigned int timeout_ms, Told *told)
@@ -53,7 +62,7 @@ wait_for(const char *driver, const char *source, unsigned int timeout_ms, Told *
 
     storage.driver = (char *) (uintptr_t) driver;
     storage.source = (char *) (uintptr_t) source;
-    coco_disk_wait(sys, list, 1, timeout_ms, on_told, told);
+    coco_disk_wait(root, list, 1, timeout_ms, on_told, told);
     while (told->calls == 0)
         (void) g_main_context_iteration(NULL, TRUE);
 }
@@ -85,5 +94,16 @@ Test(disk_wait, a_disk_that_does_not_come)
     cr_assert_eq(told.calls, 1);
     cr_assert(g_error_matches(told.error, COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND));
     cr_assert_str_eq(told.error->message, "find disk '09': the VM has no disk there");
+    g_error_free(told.error);
+}
+
+Test(disk_wait, a_disk_that_cannot_be_opened)
+{
+    Told told = { 0 };
+
+    wait_for("blk", "0a", 50, &told);
+    cr_assert_eq(told.calls, 1);
+    cr_assert(g_error_matches(told.error, COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND));
+    cr_assert_str_eq(told.error->message, "open disk '/dev/vdc': it is not ready");
     g_error_free(told.error);
 }

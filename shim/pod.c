@@ -73,6 +73,9 @@ coco_pod_end_containers(CocoPod *pod)
     for (GList *item = containers; item != NULL; item = item->next) {
         CocoContainer *container = item->data;
 
+        /* Of one that is still being created nobody has heard; its Create fails. */
+        if (!coco_container_is_created(container))
+            continue;
         coco_pod_process_exited(pod, container, coco_container_init(container), EXIT_KILLED);
         coco_process_stop_stdio(coco_container_init(container));
     }

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import struct
 
 from harness import ociconfig, vmconfig
 from harness.case import contains, equal, one_line

@@ -3,7 +3,7 @@
 containers in it."""
 import json
 
-from . import ociconfig, ttrpc, wire
+from . import ociconfig, processes, ttrpc, wire
 from .containerd import NAMESPACE
 from .shim import Shim
 
@@ -112,9 +112,12 @@ class Sandbox(Shim):
         return Member(self, spec, rootfs)
 
     def wait_gone(self):
-        """The shim has ended by itself; its connection says so."""
+        """The shim ends by itself: its connection first."""
+        pid = int((self.bundle / "shim.pid").read_text())
         try:
-            self.connection.reply_to(10 ** 6, 30)
+            reply = self.connection.reply_to(10 ** 6, 30)
         except (ttrpc.Closed, ConnectionResetError):
+            left = processes.wait_gone([pid], 30)
+            assert not left, f"the shim has not ended: {left}"
             return
-        raise AssertionError("an answer to no call")
+        raise AssertionError(f"an answer to no call: {reply}")

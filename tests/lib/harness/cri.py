@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """CRI as the kubelet speaks it to containerd: gRPC calls, messages by their field numbers (k8s.io/cri-api, runtime/v1). Pods have
 the host's network, so that no CNI plugin is needed."""
-import os
 
 from . import containerd, events, patience, paths, processes, wire
 

@@ -204,7 +204,6 @@ tell_waiters(void *user_data)
 
     vm->tell_source = 0;
     vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
-    vm->stop_waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
     for (unsigned int i = 0; i < waiters->len; i++) {
         const Waiter *waiter = &g_array_index(waiters, Waiter, i);
 

@@ -110,6 +110,20 @@ def test_start_fails(case):
     verify_nothing_left(sandbox)
 
 
+def test_stopped_while_it_starts(case):
+    """Start is answered, and so are two that stop it meanwhile and one that shuts it down."""
+    sandbox = Sandbox(case)
+    sandbox.start()
+    sandbox.good("CreateSandbox")
+    starting = sandbox.send("StartSandbox")
+    stopping = [sandbox.send(method) for method in ("StopSandbox", "StopSandbox", "ShutdownSandbox")]
+    equal([sandbox.connection.reply_to(call, 60).code for call in stopping], [0, 0, 0])
+    reply = sandbox.connection.reply_to(starting, 60)
+    contains(f"{reply}", f"start VM of pod {sandbox.id}: ", "stopped")
+    sandbox.wait_gone()
+    verify_nothing_left(sandbox)
+
+
 def test_vm_is_lost(case):
     """Who waits for the sandbox or for a container in it is told."""
     sandbox = Sandbox(case).run()

@@ -3,8 +3,8 @@
  * The life of a process, a container's first or an exec, as data; process.c has the effects.
  *
  *     CREATED --start--> STARTING --started--> RUNNING --exit--> STOPPED
- *                        STARTING --start-failed--> STOPPED     (and exit from CREATED and
- * STARTING)
+ *                        STARTING --start-failed--> STOPPED
+ *     CREATED, STARTING --exit--> STOPPED
  *
  * Paused is not here: it is a property of the container, reported for all its running processes.
  *

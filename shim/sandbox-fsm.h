@@ -4,8 +4,8 @@
  * has the effects.
  *
  *     NEW --create--> CREATED --start--> STARTING --ready--> READY
- *     CREATED, STARTING, READY --stop--> STOPPING        STARTING, READY, STOPPING --down-->
- * STOPPED
+ *     CREATED, STARTING, READY --stop--> STOPPING
+ *     STARTING, READY, STOPPING --down--> STOPPED
  *
  * A pod of a pause container stays NEW.
  *

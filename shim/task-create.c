@@ -77,27 +77,9 @@ was_given_up(CocoTaskOp *op)
 }
 
 static void
-on_given_up_in_guest(GObject *source, GAsyncResult *result, void *user_data)
+on_given_up_in_guest(CocoTaskOp *op)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
-    CocoTaskOp *op = user_data;
-
-    if (reply == NULL)
-        g_warning("remove container %s in the guest: %s", coco_container_id(op->container),
-                  error->message);
     (void) was_given_up(op);
-}
-
-static void
-give_up_in_guest(CocoTaskOp *op)
-{
-    Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
-
-    request.container_id = (char *) coco_container_id(op->container);
-    coco_pod_call_agent(op->pod, "RemoveContainer", &request.base,
-                        &google__protobuf__empty__descriptor, CREATE_TIMEOUT_S,
-                        on_given_up_in_guest, op);
 }
 
 static void
@@ -138,7 +120,7 @@ on_created(GObject *source, GAsyncResult *result, void *user_data)
         return;
     }
     if (coco_container_is_doomed(op->container)) {
-        give_up_in_guest(op);
+        coco_task_op_remove_in_guest(op, on_given_up_in_guest);
         return;
     }
     coco_root_plan_clear(&create->root);

@@ -13,7 +13,6 @@
 #include "shim/timestamp.h"
 
 #define DRAIN_TIMEOUT_MS 10000
-#define REMOVE_TIMEOUT_S 30
 
 typedef struct {
     unsigned int drain_source;
@@ -49,34 +48,19 @@ on_removed(void *user_data)
 }
 
 static void
-on_removed_in_guest(GObject *source, GAsyncResult *result, void *user_data)
+remove_on_host(CocoTaskOp *op)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
-    CocoTaskOp *op = user_data;
-
-    /* A container that the guest cannot remove must not stay on the host: the pod's end takes it
-     * along. */
-    if (reply == NULL)
-        g_warning("remove container %s in the guest: %s", coco_container_id(op->container),
-                  error->message);
     coco_pod_remove(op->pod, op->container, on_removed, op);
 }
 
 static void
 remove_container(CocoTaskOp *op)
 {
-    Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
-
     /* A container that never got to the guest, or a dead VM, has nothing to remove there. */
-    if (!coco_container_is_created(op->container) || !coco_pod_vm_is_ready(coco_pod_vm(op->pod))) {
-        coco_pod_remove(op->pod, op->container, on_removed, op);
-        return;
-    }
-    request.container_id = (char *) coco_container_id(op->container);
-    coco_pod_call_agent(op->pod, "RemoveContainer", &request.base,
-                        &google__protobuf__empty__descriptor, REMOVE_TIMEOUT_S, on_removed_in_guest,
-                        op);
+    if (coco_container_is_created(op->container) && coco_pod_vm_is_ready(coco_pod_vm(op->pod)))
+        coco_task_op_remove_in_guest(op, remove_on_host);
+    else
+        remove_on_host(op);
 }
 
 /* Forgets the exec in the guest as well: there it is a process of the container that ended. */

@@ -4,6 +4,8 @@
  */
 #include "shim/task-op.h"
 
+#define REMOVE_TIMEOUT_S 30
+
 CocoTaskOp *
 coco_task_op_new(CocoPod *pod, CocoTtrpcCall *call, CocoContainer *container, CocoProcess *process)
 {
@@ -63,6 +65,31 @@ coco_task_op_on_empty(GObject *source, GAsyncResult *result, void *op)
         coco_task_op_reply(op, NULL);
     else
         coco_task_op_fail(op, error);
+}
+
+static void
+on_removed_in_guest(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
+    CocoTaskOp *op = user_data;
+
+    if (reply == NULL)
+        g_warning("remove container %s in the guest: %s", coco_container_id(op->container),
+                  error->message);
+    op->removed(op);
+}
+
+void
+coco_task_op_remove_in_guest(CocoTaskOp *op, void (*removed)(CocoTaskOp *op))
+{
+    Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+
+    op->removed = removed;
+    request.container_id = (char *) coco_container_id(op->container);
+    coco_pod_call_agent(op->pod, "RemoveContainer", &request.base,
+                        &google__protobuf__empty__descriptor, REMOVE_TIMEOUT_S, on_removed_in_guest,
+                        op);
 }
 
 uint32_t

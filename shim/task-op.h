@@ -13,13 +13,16 @@
 #include "guest-protocol/task-pb.h"
 #include "shim/pod.h"
 
-typedef struct {
+typedef struct CocoTaskOp CocoTaskOp;
+
+struct CocoTaskOp {
     CocoPod *pod;
     CocoTtrpcCall *call;
     CocoContainer *container;
     CocoProcess *process;
     void *extra; /* one allocation of the handler's own, g_free()d with the op */
-} CocoTaskOp;
+    void (*removed)(CocoTaskOp *op); /* what coco_task_op_remove_in_guest() goes on with */
+};
 
 /* call: (transfer full); container, process: (transfer none), process nullable. */
 CocoTaskOp *coco_task_op_new(CocoPod *pod, CocoTtrpcCall *call, CocoContainer *container,
@@ -37,6 +40,10 @@ CocoTaskOp *coco_task_op_find(CocoPod *pod, CocoTtrpcCall *call, const char *id,
 /* Takes the answer of the agent for an op whose answer to containerd is empty. A callback for
  * coco_pod_call_agent(). */
 void coco_task_op_on_empty(GObject *source, GAsyncResult *result, void *op);
+
+/* Has the agent remove the container, then calls removed. A container that the guest cannot remove
+ * must not stay on the host: that is only warned of, the pod's end takes it along. */
+void coco_task_op_remove_in_guest(CocoTaskOp *op, void (*removed)(CocoTaskOp *op));
 
 /* The pid reported for everything in the pod: QEMU's. Clients skip a Kill of pid 0, so it must be a
  * real one; 0 for an exec that was not started, which cannot be killed. */

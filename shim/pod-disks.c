@@ -8,8 +8,7 @@
 #include <sys/utsname.h>
 
 #include "guest-protocol/ttrpc-error.h"
-
-#define DISKS_MAX 31 /* vmm/vm-disk.h */
+#include "vmm/vm-disk.h"
 
 typedef struct {
     CocoPodDisks *disks;
@@ -86,7 +85,7 @@ coco_pod_disks_are_possible(void)
 bool
 coco_pod_disks_reserve(CocoPodDisks *disks, size_t n)
 {
-    if (!coco_pod_disks_are_possible() || disks->n_taken + n > DISKS_MAX)
+    if (!coco_pod_disks_are_possible() || disks->n_taken + n > COCO_HOTPLUG_SLOTS)
         return false;
     disks->n_taken += n;
     return true;

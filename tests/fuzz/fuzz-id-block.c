@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "vmm/id-block.h"
+#include "vmm/owner/id-block.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

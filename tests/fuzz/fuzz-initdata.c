@@ -8,7 +8,7 @@
 
 #include <openssl/evp.h>
 
-#include "vmm/initdata.h"
+#include "vmm/initdata/initdata.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "vmm/launch-request.h"
+#include "vmm/config/launch-request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

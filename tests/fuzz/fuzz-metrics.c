@@ -3,9 +3,9 @@
  * Fuzzes the conversion of guest statistics: any StatsContainerResponse that a guest may send
  * becomes metrics of both cgroup versions which containerd can unpack.
  */
-#include "guest-protocol/agent-pb.h"
-#include "guest-protocol/task-pb.h"
-#include "shim/metrics.h"
+#include "guest-protocol/proto/agent-pb.h"
+#include "guest-protocol/proto/task-pb.h"
+#include "shim/metrics/metrics.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

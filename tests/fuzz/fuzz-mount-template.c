@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "shim/mount-template.h"
+#include "shim/storage/mount-template.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,8 +5,8 @@
  */
 #include <string.h>
 
-#include "guest-protocol/pb.h"
-#include "guest/network.h"
+#include "guest-protocol/proto/pb.h"
+#include "guest/system/network.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "vmm/sev-attest.h"
+#include "vmm/owner/sev-attest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,10 +6,10 @@
  */
 #include <string.h>
 
-#include "guest-protocol/agent-pb.h"
-#include "guest-protocol/limits.h"
-#include "guest-protocol/ttrpc-frame.h"
-#include "guest-protocol/ttrpc-message.h"
+#include "guest-protocol/proto/agent-pb.h"
+#include "guest-protocol/proto/wire-limits.h"
+#include "guest-protocol/ttrpc/ttrpc-frame.h"
+#include "guest-protocol/ttrpc/ttrpc-message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

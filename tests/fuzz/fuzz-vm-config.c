@@ -8,7 +8,7 @@
 
 #include <libxml/parser.h>
 
-#include "vmm/domain-xml.h"
+#include "vmm/domain/domain-xml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,11 +4,11 @@
  * and with it part of a SEV-ES or SEV-SNP measurement. The versions of a model differ in features,
  * never in the signature.
  */
-#include "vmm/measure.h"
+#include "vmm/measure/measure.h"
 
 #include <string.h>
 
-#include "vmm/vmm-error.h"
+#include "vmm/config/vmm-error.h"
 
 typedef struct {
     const char *name;

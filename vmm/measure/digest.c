@@ -9,7 +9,7 @@
 
 #include <openssl/evp.h>
 
-#include "vmm/vmm-error.h"
+#include "vmm/config/vmm-error.h"
 
 struct _CocoHash {
     EVP_MD *algorithm;

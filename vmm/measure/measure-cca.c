@@ -12,7 +12,7 @@
 
 #include "vmm/measure/digest.h"
 #include "vmm/measure/realm-chain.h"
-#include "vmm/vmm-error.h"
+#include "vmm/config/vmm-error.h"
 
 #define MIB (1ull << 20)
 #define RAM_BASE (1ull << 30)

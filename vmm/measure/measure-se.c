@@ -10,7 +10,7 @@
 
 #include "vmm/measure/bytes.h"
 #include "vmm/measure/digest.h"
-#include "vmm/vmm-error.h"
+#include "vmm/config/vmm-error.h"
 
 #define METADATA_OFFSET 0xc000u
 #define METADATA_BYTES 28u

@@ -13,7 +13,7 @@
 #include "vmm/measure/digest.h"
 #include "vmm/measure/sev-hashes.h"
 #include "vmm/measure/vmsa.h"
-#include "vmm/vmm-error.h"
+#include "vmm/config/vmm-error.h"
 
 static bool
 add(CocoHash *hash, const CocoMeasureTrace *trace, const char *label, uint64_t gpa,

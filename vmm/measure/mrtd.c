@@ -9,7 +9,7 @@
 #include "vmm/measure/per-tee.h"
 
 #include "vmm/measure/digest.h"
-#include "vmm/vmm-error.h"
+#include "vmm/config/vmm-error.h"
 
 #define RECORD_BYTES 128
 #define RECORD_GPA 16

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "vmm/measure.h"
+#include "vmm/measure/measure.h"
 #include "vmm/measure/firmware.h"
 
 typedef bool (*CocoMeasureTee)(const CocoMeasureInput *input, const CocoMeasureTrace *trace,

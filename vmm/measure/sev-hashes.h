@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "vmm/measure.h"
+#include "vmm/measure/measure.h"
 #include "vmm/measure/firmware.h"
 
 #define COCO_SEV_HASHES_BYTES 176u

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the sanitizers of a sanitizer build have to say (tests/run --sanitize): a process of ours whose standard error
 nobody reads, such as a shim, writes it to a file of its own, and the test that it ran for has failed. The agent in a guest
-writes to the console; its options are compiled in (guest/sanitizer-options.c)."""
+writes to the console; its options are compiled in (guest/agent/sanitizer-options.c)."""
 import os
 import pathlib
 

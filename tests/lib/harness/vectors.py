@@ -15,7 +15,7 @@ from . import debian, paths
 
 VECTORS = paths.TESTS / "unit" / "vmm" / "data" / "measurement-vectors.json"
 PAGE = paths.SOURCE / "docs" / "measurement.md"
-COCOCTL = paths.BUILD / "shim" / "cococtl"
+COCOCTL = paths.BUILD / "cococtl" / "cococtl"
 # test-measure.c, test-id-block.c
 LEFT = {"sev-launch-measure-hmac": 1, "sev-hashes-table": 1, "vmsa-sha384": 5, "snp-id-block": 1}
 TOTAL = 79

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which accelerator the node VM gets. KVM only where it really runs a Linux guest, by the same rule as vmm/host-choice.c, and
+"""Which accelerator the node VM gets. KVM only where it really runs a Linux guest, by the same rule as vmm/tee/host-choice.c, and
 where that guest can have KVM itself; else TCG, which emulates a processor with SVM."""
 import os
 import pathlib

@@ -2,9 +2,9 @@
 /*
  * test.Echo.
  */
-#include "echo-service.h"
+#include "tests/unit/guest-protocol/echo-service.h"
 
-#include "guest-protocol/agent-pb.h"
+#include "guest-protocol/proto/agent-pb.h"
 
 static void
 on_echo(CocoTtrpcCall *call, void *user_data)

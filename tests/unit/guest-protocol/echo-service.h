@@ -16,7 +16,7 @@
 
 #include <glib.h>
 
-#include "guest-protocol/ttrpc-server.h"
+#include "guest-protocol/ttrpc/ttrpc-server.h"
 
 typedef struct {
     GPtrArray *parked; /* CocoTtrpcCall, in order of arrival; not owned */

@@ -3,7 +3,7 @@
  * A raw end of a connection. Its descriptor is non-blocking; whenever it would block, the main
  * context runs.
  */
-#include "raw-peer.h"
+#include "tests/unit/guest-protocol/raw-peer.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <glib-unix.h>
 
-#include "guest-protocol/fd.h"
+#include "guest-protocol/posix/fd.h"
 
 #define PATIENCE_S 10
 

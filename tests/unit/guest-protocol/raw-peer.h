@@ -14,7 +14,7 @@
 
 #include <glib.h>
 
-#include "guest-protocol/ttrpc-frame.h"
+#include "guest-protocol/ttrpc/ttrpc-frame.h"
 
 typedef struct {
     int fd; /* -1: closed by us */

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Scope types for containerd's messages: tasks, events, options, metrics, and the well-known types.
+ *
+ * Ownership: the variable owns the whole message tree (see pb.h).
+ * Thread: any.
+ */
+#pragma once
+
+#include "guest-protocol/proto/pb.h"
+#include "google/protobuf/any.pb-c.h"
+#include "google/protobuf/empty.pb-c.h"
+#include "google/protobuf/timestamp.pb-c.h"
+#include "guest-protocol/proto/bootstrap.pb-c.h"
+#include "guest-protocol/proto/cgroups-v1.pb-c.h"
+#include "guest-protocol/proto/cgroups-v2.pb-c.h"
+#include "guest-protocol/proto/event-forward.pb-c.h"
+#include "guest-protocol/proto/events.pb-c.h"
+#include "guest-protocol/proto/mount.pb-c.h"
+#include "guest-protocol/proto/runc-details.pb-c.h"
+#include "guest-protocol/proto/runtime-info.pb-c.h"
+#include "guest-protocol/proto/runtimeoptions.pb-c.h"
+#include "guest-protocol/proto/task.pb-c.h"
+#include "guest-protocol/proto/task-types.pb-c.h"
+
+/* clang-format off */
+/* google/protobuf */
+COCO_PB_DEFINE_AUTOPTR(Google__Protobuf__Any, google__protobuf__any)
+COCO_PB_DEFINE_AUTOPTR(Google__Protobuf__Empty, google__protobuf__empty)
+COCO_PB_DEFINE_AUTOPTR(Google__Protobuf__Timestamp, google__protobuf__timestamp)
+
+/* task.proto, task-types.proto, mount.proto */
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__CreateTaskRequest, containerd__task__v2__create_task_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__CreateTaskResponse, containerd__task__v2__create_task_response)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__DeleteRequest, containerd__task__v2__delete_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__DeleteResponse, containerd__task__v2__delete_response)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__ExecProcessRequest, containerd__task__v2__exec_process_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__ExecProcessResponse, containerd__task__v2__exec_process_response)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__ResizePtyRequest, containerd__task__v2__resize_pty_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__StateRequest, containerd__task__v2__state_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__StateResponse, containerd__task__v2__state_response)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__KillRequest, containerd__task__v2__kill_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__CloseIORequest, containerd__task__v2__close_iorequest)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__PidsRequest, containerd__task__v2__pids_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__PidsResponse, containerd__task__v2__pids_response)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__CheckpointTaskRequest, containerd__task__v2__checkpoint_task_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__UpdateTaskRequest, containerd__task__v2__update_task_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__StartRequest, containerd__task__v2__start_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__StartResponse, containerd__task__v2__start_response)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__WaitRequest, containerd__task__v2__wait_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__WaitResponse, containerd__task__v2__wait_response)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__StatsRequest, containerd__task__v2__stats_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__StatsResponse, containerd__task__v2__stats_response)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__ConnectRequest, containerd__task__v2__connect_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__ConnectResponse, containerd__task__v2__connect_response)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__ShutdownRequest, containerd__task__v2__shutdown_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__PauseRequest, containerd__task__v2__pause_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Task__V2__ResumeRequest, containerd__task__v2__resume_request)
+COCO_PB_DEFINE_AUTOPTR(Containerd__V1__Types__Process, containerd__v1__types__process)
+COCO_PB_DEFINE_AUTOPTR(Containerd__V1__Types__ProcessInfo, containerd__v1__types__process_info)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Types__Mount, containerd__types__mount)
+
+/* events.proto, event-forward.proto */
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskIO, containerd__events__task_io)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskCreate, containerd__events__task_create)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskStart, containerd__events__task_start)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskDelete, containerd__events__task_delete)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskExit, containerd__events__task_exit)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskOOM, containerd__events__task_oom)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskExecAdded, containerd__events__task_exec_added)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskExecStarted, containerd__events__task_exec_started)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskPaused, containerd__events__task_paused)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskResumed, containerd__events__task_resumed)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Events__TaskCheckpointed, containerd__events__task_checkpointed)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Services__Events__Ttrpc__V1__Envelope, containerd__services__events__ttrpc__v1__envelope)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Services__Events__Ttrpc__V1__ForwardRequest, containerd__services__events__ttrpc__v1__forward_request)
+
+/* what start and -info exchange */
+COCO_PB_DEFINE_AUTOPTR(Containerd__Runtime__Bootstrap__V1__Extension, containerd__runtime__bootstrap__v1__extension)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Runtime__Bootstrap__V1__BootstrapParams, containerd__runtime__bootstrap__v1__bootstrap_params)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Runtime__Bootstrap__V1__BootstrapResult, containerd__runtime__bootstrap__v1__bootstrap_result)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Types__RuntimeVersion, containerd__types__runtime_version)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Types__RuntimeInfo, containerd__types__runtime_info)
+COCO_PB_DEFINE_AUTOPTR(Runtimeoptions__V1__Options, runtimeoptions__v1__options)
+COCO_PB_DEFINE_AUTOPTR(Containerd__Runc__V1__ProcessDetails, containerd__runc__v1__process_details)
+
+/* cgroups-v1.proto, cgroups-v2.proto: a Metrics owns all the others */
+COCO_PB_DEFINE_AUTOPTR(Io__Containerd__Cgroups__V1__Metrics, io__containerd__cgroups__v1__metrics)
+COCO_PB_DEFINE_AUTOPTR(Io__Containerd__Cgroups__V2__Metrics, io__containerd__cgroups__v2__metrics)
+/* clang-format on */

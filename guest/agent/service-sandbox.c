@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Handlers for health and for the sandbox as a whole.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "guest-protocol/proto/agent-pb.h"
+#include "guest-protocol/posix/fd.h"
+#include "guest/pod/copy-file.h"
+#include "guest/system/paths.h"
+#include "guest/agent/service-private.h"
+
+/* Of the protocol, as Kata's agent answers it. */
+#define API_VERSION "0.0.1"
+#define TERMINATION_LOG_MAX 4096
+
+void
+coco_handle_check(CocoTtrpcCall *call, void *user_data)
+{
+    Grpc__HealthCheckResponse response = GRPC__HEALTH_CHECK_RESPONSE__INIT;
+
+    response.status = GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    coco_ttrpc_call_reply(call, &response.base);
+}
+
+void
+coco_handle_version(CocoTtrpcCall *call, void *user_data)
+{
+    Grpc__VersionCheckResponse response;
+
+    grpc__version_check_response__init(&response);
+    response.grpc_version = (char *) (uintptr_t) API_VERSION;
+    response.agent_version = (char *) (uintptr_t) COCO_VERSION;
+    coco_ttrpc_call_reply(call, &response.base);
+}
+
+void
+coco_handle_create_sandbox(CocoTtrpcCall *call, void *user_data)
+{
+    const CocoService *service = user_data;
+    const Grpc__CreateSandboxRequest *request =
+        (const Grpc__CreateSandboxRequest *) coco_ttrpc_call_get_request(call);
+    g_autoptr(GError) error = NULL;
+
+    (void) coco_sandbox_create(service->sandbox, request, &error);
+    coco_service_finish(error, call);
+}
+
+static gboolean
+on_end(void *user_data)
+{
+    CocoService *service = user_data;
+
+    service->end_id = 0;
+    service->end(service->user_data);
+    return G_SOURCE_REMOVE;
+}
+
+void
+coco_handle_destroy_sandbox(CocoTtrpcCall *call, void *user_data)
+{
+    CocoService *service = user_data;
+
+    coco_ttrpc_call_reply(call, NULL);
+    /* At low priority: after the answer has been written. */
+    if (service->end_id == 0)
+        service->end_id = g_idle_add_full(G_PRIORITY_LOW, on_end, service, NULL);
+}
+
+void
+coco_handle_update_ephemeral_mounts(CocoTtrpcCall *call, void *user_data)
+{
+    const CocoService *service = user_data;
+    const Grpc__UpdateEphemeralMountsRequest *request =
+        (const Grpc__UpdateEphemeralMountsRequest *) coco_ttrpc_call_get_request(call);
+    g_autoptr(GError) error = NULL;
+
+    (void) coco_storages_remount(coco_sandbox_get_storages(service->sandbox), request->storages,
+                                 request->n_storages, &error);
+    coco_service_finish(error, call);
+}
+
+void
+coco_handle_remove_stale_mounts(CocoTtrpcCall *call, void *user_data)
+{
+    const CocoService *service = user_data;
+    g_auto(CocoFd) directory =
+        open(coco_layout_get_shared(service->layout), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    /* Entries of a virtiofs directory whose host side is gone vanish when they are looked up again.
+     */
+    if (directory >= 0) {
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", directory);
+        g_autoptr(GDir) entries = g_dir_open(path, 0, NULL);
+        const char *name;
+
+        while (entries != NULL && (name = g_dir_read_name(entries)) != NULL) {
+            if (faccessat(directory, name, F_OK, 0) < 0)
+                g_debug("'%s' has gone", name);
+        }
+    }
+    coco_ttrpc_call_reply(call, NULL);
+}
+
+void
+coco_handle_copy_file(CocoTtrpcCall *call, void *user_data)
+{
+    const CocoService *service = user_data;
+    const Grpc__CopyFileRequest *request =
+        (const Grpc__CopyFileRequest *) coco_ttrpc_call_get_request(call);
+    g_autoptr(GError) error = NULL;
+
+    (void) coco_copy_file(coco_layout_get_shared(service->layout), request, &error);
+    coco_service_finish(error, call);
+}
+
+/* Kata: what the container wrote to its termination log, when the host shares no files with the
+ * guest. */
+void
+coco_handle_get_diagnostic_data(CocoTtrpcCall *call, void *user_data)
+{
+    const CocoService *service = user_data;
+    const Grpc__GetDiagnosticDataRequest *request =
+        (const Grpc__GetDiagnosticDataRequest *) coco_ttrpc_call_get_request(call);
+    Grpc__GetDiagnosticDataResponse response;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL;
+    g_autofree char *text = NULL;
+    g_auto(CocoFd) fd = -1;
+    char buffer[TERMINATION_LOG_MAX];
+    ssize_t got;
+
+    if (strcmp(request->log_type, "termination_log") != 0) {
+        coco_ttrpc_call_fail(call, COCO_TTRPC_INVALID_ARGUMENT, "unknown log type");
+        return;
+    }
+    if (coco_sandbox_find(service->sandbox, request->container_id, &error) == NULL) {
+        coco_ttrpc_call_fail_error(call, error);
+        return;
+    }
+    path = g_strdup_printf("%s/%s-termination-log", coco_layout_get_shared(service->layout),
+                           request->container_id);
+    fd = coco_paths_open(coco_layout_get_shared(service->layout), path, O_RDONLY | O_NONBLOCK, 0,
+                         &error);
+    got = fd >= 0 ? read(fd, buffer, sizeof buffer) : 0;
+    text = g_utf8_make_valid(buffer, MAX(got, 0));
+    grpc__get_diagnostic_data_response__init(&response);
+    response.data = text;
+    coco_ttrpc_call_reply(call, &response.base);
+}

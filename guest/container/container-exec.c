@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Another process in a container, and other limits for it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest-protocol/posix/fd.h"
+#include "guest-protocol/oci/oci-json.h"
+#include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/container/container-private.h"
+
+static void
+exec_failed(CocoVerb *verb, const GError *error)
+{
+    g_hash_table_remove(verb->container->processes, coco_process_get_exec_id(verb->process));
+    coco_verb_end(verb, error);
+}
+
+static void
+set_oom_score(const CocoVerb *verb)
+{
+    g_autofree char *path =
+        g_strdup_printf("/proc/%d/oom_score_adj", coco_process_get_pid(verb->process));
+    g_autofree char *value = g_strdup_printf("%" G_GINT64_FORMAT, verb->oom_score);
+    g_auto(CocoFd) fd = verb->oom_score != 0 ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+
+    if (fd >= 0 && write(fd, value, strlen(value)) < 0)
+        g_debug("write %s to %s: %s", value, path, g_strerror(errno));
+}
+
+static void
+on_executed(const GError *error, void *user_data)
+{
+    CocoVerb *verb = user_data;
+    g_autoptr(GError) own_error = NULL;
+    g_autofree char *text = NULL;
+
+    if (error != NULL && coco_crun_is_command_error(
+                             error->message, coco_process_get_command(verb->process), &text)) {
+        own_error = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND, text);
+        exec_failed(verb, own_error);
+    } else if (error != NULL) {
+        exec_failed(verb, error);
+    } else if (!coco_verb_take_process(verb, &own_error)) {
+        exec_failed(verb, own_error);
+    } else {
+        set_oom_score(verb);
+        coco_verb_end(verb, NULL);
+    }
+}
+
+static bool
+run_exec(CocoVerb *verb, const Grpc__Process *spec, GError **error)
+{
+    const CocoContainer *container = verb->container;
+    g_autofree char *json = coco_oci_process_to_json(spec);
+    const char *args[16] = { "exec", "--detach", "--process", COCO_CRUN_INPUT, "--pid-file" };
+    size_t n = 5;
+
+    verb->pid_file = g_strdup_printf("%s/exec-%s.pid", container->bundle,
+                                     coco_process_get_exec_id(verb->process));
+    args[n++] = verb->pid_file;
+    if (!coco_verb_prepare_console(verb, error))
+        return false;
+    if (verb->console_path != NULL) {
+        args[n++] = "--console-socket";
+        args[n++] = verb->console_path;
+    }
+    args[n++] = container->id;
+    return coco_verb_run(verb, args, json, on_executed, error);
+}
+
+/* An id may be used again once its process has gone. */
+static bool
+check_new_id(CocoContainer *container, const char *exec_id, GError **error)
+{
+    const CocoProcess *old = coco_container_find_process(container, exec_id, NULL);
+
+    if (old != NULL && !(coco_process_has_exited(old) && old != container->init)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS,
+                    "process '%s' of container %s exists", exec_id, container->id);
+        return false;
+    }
+    if (g_hash_table_size(container->processes) >= COCO_CONTAINER_PROCESSES_MAX) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,
+                    "container %s has %d processes", container->id, COCO_CONTAINER_PROCESSES_MAX);
+        return false;
+    }
+    return true;
+}
+
+void
+coco_container_exec(CocoContainer *container, const char *exec_id, const Grpc__Process *spec,
+                    CocoContainerDone done, void *user_data)
+{
+    g_autoptr(CocoProcess) process = coco_process_new(exec_id, spec->args[0], spec->terminal);
+    CocoVerb *verb = coco_verb_new(container, process, done, user_data);
+    g_autoptr(GError) error = NULL;
+
+    if (!coco_container_check_running(container, &error) ||
+        !check_new_id(container, exec_id, &error)) {
+        coco_verb_end(verb, error);
+        return;
+    }
+    if (container->frozen) {
+        coco_verb_fail(verb, COCO_TTRPC_FAILED_PRECONDITION, "container %s is paused",
+                       container->id);
+        return;
+    }
+    verb->oom_score = spec->oomscoreadj;
+    g_hash_table_replace(container->processes, g_strdup(exec_id), coco_process_ref(process));
+    if (!run_exec(verb, spec, &error))
+        exec_failed(verb, error);
+}
+
+static void
+on_updated(const GError *error, void *user_data)
+{
+    coco_verb_end(user_data, error);
+}
+
+void
+coco_container_update(CocoContainer *container, const Grpc__LinuxResources *resources,
+                      CocoContainerDone done, void *user_data)
+{
+    CocoVerb *verb = coco_verb_new(container, NULL, done, user_data);
+    const char *const args[] = { "update", "--resources", COCO_CRUN_INPUT, container->id, NULL };
+    g_autofree char *json = coco_oci_resources_to_json(resources);
+    g_autoptr(GError) error = NULL;
+
+    if (!coco_container_check_running(container, &error) ||
+        !coco_verb_run(verb, args, json, on_updated, &error))
+        coco_verb_end(verb, error);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What container.c, container-exec.c and container-freeze.c share: the body of a container and of a
+ * verb in flight.
+ *
+ * Ownership: as in container.h. A verb holds a reference to its container and maybe to a process.
+ * Thread: as in container.h.
+ */
+#pragma once
+
+#include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/container/container.h"
+#include "guest/system/file-watch.h"
+
+typedef enum {
+    COCO_CONTAINER_NEW,
+    COCO_CONTAINER_CREATING,
+    COCO_CONTAINER_CREATED,
+    COCO_CONTAINER_STARTING,
+    COCO_CONTAINER_RUNNING,
+    COCO_CONTAINER_STOPPED,
+    COCO_CONTAINER_REMOVING,
+} CocoContainerState;
+
+typedef struct _CocoFreeze CocoFreeze;
+
+struct _CocoContainer {
+    grefcount refs;
+    const CocoContainerHost *host;
+    char *id;
+    char *bundle;
+    char *cgroup; /* directory */
+    CocoContainerState state;
+    CocoProcess *init;
+    char *init_id;
+    char *start_error;     /* why the command cannot be run, known since creation */
+    GHashTable *processes; /* exec id -> CocoProcess */
+    GQueue finished;       /* CocoProcess, oldest first */
+    bool frozen;
+    bool shares_pid_namespace;
+    CocoFreeze *freeze;
+    CocoFileWatch *oom_watch;
+    uint64_t oom_kills;
+};
+
+/* A verb of the runtime in flight. */
+typedef struct {
+    CocoContainer *container;
+    CocoProcess *process; /* nullable */
+    char *pid_file;       /* nullable */
+    int console_listener; /* -1 */
+    char *console_path;   /* nullable */
+    int64_t oom_score;    /* of an exec, whose own crun does not set */
+    CocoContainerDone done;
+    void *user_data;
+} CocoVerb;
+
+CocoVerb *coco_verb_new(CocoContainer *container, CocoProcess *process, CocoContainerDone done,
+                        void *user_data);
+/* Tells the caller and frees. */
+void coco_verb_end(CocoVerb *verb, const GError *error);
+void coco_verb_fail(CocoVerb *verb, CocoTtrpcCode code, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+
+/* Opens a console socket for a process with a terminal; its path is then in verb. */
+bool coco_verb_prepare_console(CocoVerb *verb, GError **error);
+/* The runtime has made the process: takes its terminal, reads its pid, and watches it. */
+bool coco_verb_take_process(CocoVerb *verb, GError **error);
+/* Starts the runtime, with pipes for a process without terminal. args and input as coco_crun_run().
+ */
+bool coco_verb_run(CocoVerb *verb, const char *const *args, const char *input, CocoCrunDone func,
+                   GError **error);
+
+/* Its init has gone: the state changes, and OOM kills that came just before are told first. */
+void coco_container_init_exited(CocoContainer *container);
+/* True when the container is in a state in which processes can be added or changed; else an error.
+ */
+bool coco_container_check_running(const CocoContainer *container, GError **error);
+void coco_container_freeze_cancel(CocoContainer *container);

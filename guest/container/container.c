@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Creation, start, removal and the look-ups. exec and update are in container-exec.c, freezing in
+ * container-freeze.c, what the runtime's verbs share in container-verb.c.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest-protocol/oci/oci-json.h"
+#include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/system/cgroup.h"
+#include "guest/container/container-private.h"
+#include "guest/system/directory-tree.h"
+
+#define EXIT_COMMAND_NOT_FOUND 127
+
+char *
+coco_container_cgroup_path(const char *id)
+{
+    /* The prefix keeps ids apart from the kernel's own files ("cgroup.procs" is a valid id). */
+    return g_strconcat("/pod/ctr-", id, NULL);
+}
+
+CocoContainer *
+coco_container_new(const CocoContainerHost *host, const char *id)
+{
+    CocoContainer *container = g_new0(CocoContainer, 1);
+    g_autofree char *cgroup_path = coco_container_cgroup_path(id);
+
+    g_ref_count_init(&container->refs);
+    container->host = host;
+    container->id = g_strdup(id);
+    container->bundle = g_build_filename(coco_layout_get_base(host->layout), id, NULL);
+    container->cgroup = g_strconcat(coco_layout_get_cgroups(host->layout), cgroup_path, NULL);
+    container->processes =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) coco_process_unref);
+    g_queue_init(&container->finished);
+    return container;
+}
+
+CocoContainer *
+coco_container_ref(CocoContainer *container)
+{
+    g_ref_count_inc(&container->refs);
+    return container;
+}
+
+static void
+drop_processes(CocoContainer *container)
+{
+    g_hash_table_remove_all(container->processes);
+    g_queue_clear_full(&container->finished, (GDestroyNotify) coco_process_unref);
+    g_clear_pointer(&container->init, coco_process_unref);
+}
+
+void
+coco_container_unref(CocoContainer *container)
+{
+    if (container == NULL || !g_ref_count_dec(&container->refs))
+        return;
+    g_clear_pointer(&container->oom_watch, coco_file_watch_free);
+    drop_processes(container);
+    g_hash_table_unref(container->processes);
+    g_free(container->start_error);
+    g_free(container->init_id);
+    g_free(container->cgroup);
+    g_free(container->bundle);
+    g_free(container->id);
+    g_free(container);
+}
+
+const char *
+coco_container_get_id(const CocoContainer *container)
+{
+    return container->id;
+}
+
+const char *
+coco_container_get_bundle(const CocoContainer *container)
+{
+    return container->bundle;
+}
+
+static void
+on_memory_event(void *user_data)
+{
+    CocoContainer *container = user_data;
+    uint64_t kills = coco_cgroup_oom_kills(container->cgroup);
+
+    if (kills > container->oom_kills) {
+        container->oom_kills = kills;
+        container->host->on_oom(container->id, container->host->user_data);
+    }
+}
+
+void
+coco_container_init_exited(CocoContainer *container)
+{
+    if (container->oom_watch != NULL)
+        on_memory_event(container);
+    g_clear_pointer(&container->oom_watch, coco_file_watch_free);
+    if (container->state != COCO_CONTAINER_REMOVING)
+        container->state = COCO_CONTAINER_STOPPED;
+    /* The end of a pid namespace ends all in it; without one of its own that is up to us. */
+    if (container->shares_pid_namespace)
+        (void) coco_cgroup_kill(container->cgroup, NULL);
+}
+
+/* ---- create ---- */
+
+static void
+watch_memory(CocoContainer *container)
+{
+    g_autofree char *path = g_build_filename(container->cgroup, "memory.events", NULL);
+    g_autoptr(GError) error = NULL;
+
+    container->oom_watch = coco_file_watch_new(path, on_memory_event, container, &error);
+    if (container->oom_watch == NULL)
+        g_message("container %s: out-of-memory kills will not be told: %s", container->id,
+                  error->message);
+}
+
+static void
+create_failed(CocoVerb *verb, const GError *error)
+{
+    CocoContainer *container = verb->container;
+
+    coco_directory_tree_remove(container->bundle);
+    container->state = COCO_CONTAINER_STOPPED;
+    coco_verb_end(verb, error);
+}
+
+static void
+on_created(const GError *error, void *user_data)
+{
+    CocoVerb *verb = user_data;
+    CocoContainer *container = verb->container;
+    g_autoptr(GError) own_error = NULL;
+
+    if (error != NULL &&
+        coco_crun_is_command_error(error->message, coco_process_get_command(verb->process),
+                                   &container->start_error)) {
+        container->state = COCO_CONTAINER_CREATED;
+        coco_verb_end(verb, NULL);
+        return;
+    }
+    if (error != NULL) {
+        create_failed(verb, error);
+        return;
+    }
+    if (!coco_verb_take_process(verb, &own_error)) {
+        (void) coco_cgroup_kill(container->cgroup, NULL);
+        create_failed(verb, own_error);
+        return;
+    }
+    container->state = COCO_CONTAINER_CREATED;
+    watch_memory(container);
+    coco_verb_end(verb, NULL);
+}
+
+static bool
+write_bundle(const CocoContainer *container, const Grpc__Spec *spec, GError **error)
+{
+    g_autofree char *json = coco_oci_spec_to_json(spec);
+    g_autofree char *path = g_build_filename(container->bundle, "config.json", NULL);
+    g_autoptr(GError) cause = NULL;
+
+    if (mkdir(container->bundle, 0700) < 0 && errno != EEXIST) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "make bundle '%s': %s",
+                    container->bundle, g_strerror(errno));
+        return false;
+    }
+    if (!g_file_set_contents_full(path, json, -1, G_FILE_SET_CONTENTS_NONE, 0600, &cause)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "write bundle: %s",
+                    cause->message);
+        return false;
+    }
+    return true;
+}
+
+static bool
+has_namespace(const Grpc__Spec *spec, const char *type)
+{
+    for (size_t i = 0; i < spec->linux->n_namespaces; i++) {
+        if (strcmp(spec->linux->namespaces[i]->type, type) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+run_create(CocoVerb *verb, GError **error)
+{
+    const CocoContainer *container = verb->container;
+    const char *args[16] = { "create", "--bundle", container->bundle, "--pid-file" };
+    size_t n = 4;
+
+    verb->pid_file = g_build_filename(container->bundle, "init.pid", NULL);
+    args[n++] = verb->pid_file;
+    if (!coco_verb_prepare_console(verb, error))
+        return false;
+    if (verb->console_path != NULL) {
+        args[n++] = "--console-socket";
+        args[n++] = verb->console_path;
+    }
+    args[n++] = container->id;
+    return coco_verb_run(verb, args, NULL, on_created, error);
+}
+
+void
+coco_container_create(CocoContainer *container, const Grpc__Spec *spec, const char *init_id,
+                      CocoContainerDone done, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    CocoVerb *verb;
+
+    container->state = COCO_CONTAINER_CREATING;
+    container->shares_pid_namespace = !has_namespace(spec, "pid");
+    container->init_id = g_strdup(init_id);
+    container->init = coco_process_new("", spec->process->args[0], spec->process->terminal);
+    verb = coco_verb_new(container, container->init, done, user_data);
+    if (!write_bundle(container, spec, &error) || !run_create(verb, &error))
+        create_failed(verb, error);
+}
+
+/* ---- start ---- */
+
+static void
+on_started(const GError *error, void *user_data)
+{
+    CocoVerb *verb = user_data;
+    CocoContainer *container = verb->container;
+
+    /* It may have run and ended already. */
+    if (container->state == COCO_CONTAINER_STARTING)
+        container->state = error == NULL ? COCO_CONTAINER_RUNNING : COCO_CONTAINER_CREATED;
+    coco_verb_end(verb, error);
+}
+
+void
+coco_container_start(CocoContainer *container, CocoContainerDone done, void *user_data)
+{
+    CocoVerb *verb = coco_verb_new(container, NULL, done, user_data);
+    const char *const args[] = { "start", container->id, NULL };
+    g_autoptr(GError) error = NULL;
+
+    if (container->state != COCO_CONTAINER_CREATED) {
+        coco_verb_fail(verb, COCO_TTRPC_FAILED_PRECONDITION, "container %s is not in created state",
+                       container->id);
+        return;
+    }
+    if (container->start_error != NULL) {
+        coco_container_init_exited(container);
+        coco_process_exited(container->init, EXIT_COMMAND_NOT_FOUND << 8);
+        coco_verb_fail(verb, COCO_TTRPC_NOT_FOUND, "%s", container->start_error);
+        return;
+    }
+    if (coco_crun_release(container->host->crun, container->id)) {
+        container->state = COCO_CONTAINER_RUNNING;
+        coco_verb_end(verb, NULL);
+        return;
+    }
+    container->state = COCO_CONTAINER_STARTING;
+    if (!coco_verb_run(verb, args, NULL, on_started, &error)) {
+        container->state = COCO_CONTAINER_CREATED;
+        coco_verb_end(verb, error);
+    }
+}
+
+/* ---- remove ---- */
+
+static void
+on_deleted(const GError *error, void *user_data)
+{
+    CocoVerb *verb = user_data;
+    CocoContainer *container = verb->container;
+
+    coco_container_freeze_cancel(container);
+    drop_processes(container);
+    coco_directory_tree_remove(container->bundle);
+    coco_verb_end(verb, error);
+}
+
+static void
+delete_now(CocoVerb *verb)
+{
+    const char *const args[] = { "delete", "--force", verb->container->id, NULL };
+    g_autoptr(GError) error = NULL;
+
+    if (verb->container->start_error != NULL) {
+        on_deleted(NULL, verb); /* the runtime has taken it away when it failed */
+    } else if (coco_cgroup_remove(verb->container->cgroup)) {
+        /* Nothing runs in it any more, so there is nothing to run the runtime for. */
+        coco_crun_forget(verb->container->host->crun, verb->container->id);
+        on_deleted(NULL, verb);
+    } else if (!coco_verb_run(verb, args, NULL, on_deleted, &error)) {
+        on_deleted(error, verb);
+    }
+}
+
+static void
+on_init_gone(int exit_code, const GError *error, void *user_data)
+{
+    delete_now(user_data);
+}
+
+void
+coco_container_remove(CocoContainer *container, CocoContainerDone done, void *user_data)
+{
+    CocoVerb *verb = coco_verb_new(container, NULL, done, user_data);
+
+    if (container->state == COCO_CONTAINER_CREATING ||
+        container->state == COCO_CONTAINER_REMOVING) {
+        coco_verb_fail(verb, COCO_TTRPC_FAILED_PRECONDITION, "container %s is being %s",
+                       container->id,
+                       container->state == COCO_CONTAINER_CREATING ? "created" : "removed");
+        return;
+    }
+    container->state = COCO_CONTAINER_REMOVING;
+    (void) coco_cgroup_kill(container->cgroup, NULL);
+    if (container->init != NULL && coco_process_is_running(container->init))
+        coco_process_wait(container->init, NULL, on_init_gone, verb);
+    else
+        delete_now(verb);
+}
+
+/* ---- look-ups ---- */
+
+bool
+coco_container_check_running(const CocoContainer *container, GError **error)
+{
+    if (container->state == COCO_CONTAINER_RUNNING || container->state == COCO_CONTAINER_CREATED)
+        return true;
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
+                "container %s is not running", container->id);
+    return false;
+}
+
+CocoProcess *
+coco_container_find_process(CocoContainer *container, const char *exec_id, GError **error)
+{
+    CocoProcess *process = NULL;
+
+    if (*exec_id == '\0' || strcmp(exec_id, container->id) == 0 ||
+        g_strcmp0(exec_id, container->init_id) == 0)
+        process = container->init;
+    else
+        process = g_hash_table_lookup(container->processes, exec_id);
+    if (process == NULL) {
+        g_autofree char *shown = g_strescape(exec_id, NULL);
+
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND,
+                    "process '%.140s' of container %s not found", shown, container->id);
+    }
+    return process;
+}
+
+bool
+coco_container_signal(CocoContainer *container, const char *exec_id, uint32_t signal,
+                      GError **error)
+{
+    CocoProcess *process = coco_container_find_process(container, exec_id, error);
+
+    if (process == NULL)
+        return false;
+    if (*exec_id == '\0' && signal == SIGKILL && coco_process_is_running(process))
+        return coco_cgroup_kill(container->cgroup, error);
+    return coco_process_signal(process, signal, error);
+}
+
+/* Also of one that has ended: the cgroup stays until the container is removed. */
+Grpc__CgroupStats *
+coco_container_stats(const CocoContainer *container, GError **error)
+{
+    if (container->init == NULL || !g_file_test(container->cgroup, G_FILE_TEST_IS_DIR)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
+                    "container %s has no cgroup", container->id);
+        return NULL;
+    }
+    return coco_cgroup_stats(container->cgroup);
+}

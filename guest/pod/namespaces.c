@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A namespace lives as long as something refers to it; a bind mount of /proc/thread-self/ns/X is
+ * enough, and needs no process. A process without the right to make namespaces (tests) gets an
+ * error.
+ */
+#include "guest/pod/namespaces.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "guest-protocol/posix/fd.h"
+#include "guest-protocol/proto/ttrpc-error.h"
+
+#define IPC_SELF "/proc/thread-self/ns/ipc"
+#define UTS_SELF "/proc/thread-self/ns/uts"
+
+struct _CocoNamespaces {
+    char *ipc;
+    char *uts;
+};
+
+static bool
+bind_file(const char *from, const char *to)
+{
+    g_auto(CocoFd) fd = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    return fd >= 0 && mount(from, to, NULL, MS_BIND, NULL) == 0;
+}
+
+static bool
+make_in_new(const CocoNamespaces *namespaces, const char *hostname)
+{
+    return unshare(CLONE_NEWIPC | CLONE_NEWUTS) == 0 &&
+           (*hostname == '\0' || sethostname(hostname, strlen(hostname)) == 0) &&
+           bind_file(IPC_SELF, namespaces->ipc) && bind_file(UTS_SELF, namespaces->uts);
+}
+
+CocoNamespaces *
+coco_namespaces_new(const char *directory, const char *hostname, GError **error)
+{
+    g_auto(CocoFd) own_ipc = open(IPC_SELF, O_RDONLY | O_CLOEXEC);
+    g_auto(CocoFd) own_uts = open(UTS_SELF, O_RDONLY | O_CLOEXEC);
+    g_autoptr(CocoNamespaces) namespaces = g_new0(CocoNamespaces, 1);
+    bool made;
+
+    namespaces->ipc = g_build_filename(directory, "ipc", NULL);
+    namespaces->uts = g_build_filename(directory, "uts", NULL);
+    made = own_ipc >= 0 && own_uts >= 0 && make_in_new(namespaces, hostname);
+    if (!made)
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "make the pod's namespaces: %s",
+                    g_strerror(errno));
+    if (own_ipc >= 0)
+        (void) setns(own_ipc, CLONE_NEWIPC);
+    if (own_uts >= 0)
+        (void) setns(own_uts, CLONE_NEWUTS);
+    return made ? g_steal_pointer(&namespaces) : NULL;
+}
+
+void
+coco_namespaces_free(CocoNamespaces *namespaces)
+{
+    if (namespaces == NULL)
+        return;
+    (void) umount2(namespaces->ipc, MNT_DETACH);
+    (void) umount2(namespaces->uts, MNT_DETACH);
+    (void) unlink(namespaces->ipc);
+    (void) unlink(namespaces->uts);
+    g_free(namespaces->ipc);
+    g_free(namespaces->uts);
+    g_free(namespaces);
+}
+
+const char *
+coco_namespaces_get_ipc(const CocoNamespaces *namespaces)
+{
+    return namespaces != NULL ? namespaces->ipc : NULL;
+}
+
+const char *
+coco_namespaces_get_uts(const CocoNamespaces *namespaces)
+{
+    return namespaces != NULL ? namespaces->uts : NULL;
+}
+
+bool
+coco_namespaces_publish_resolv_conf(const char *path, GError **error)
+{
+    if (getpid() != 1)
+        return true;
+    (void) unlink("/etc/resolv.conf");
+    if (symlink(path, "/etc/resolv.conf") < 0) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "link /etc/resolv.conf: %s",
+                    g_strerror(errno));
+        return false;
+    }
+    return true;
+}

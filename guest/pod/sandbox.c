@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See the header. A container is in the table from the moment its creation begins, so that its id
+ * is taken, and leaves it when its removal has ended or its creation has failed.
+ */
+#include "guest/pod/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "guest-protocol/posix/fd.h"
+#include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/storage/disk-wait.h"
+#include "guest/system/modules.h"
+#include "guest/pod/namespaces.h"
+#include "guest/system/paths.h"
+#include "guest/container/spec.h"
+#include "guest/system/sysctl.h"
+
+#define HOSTNAME_MAX 64
+#define DNS_LINES_MAX 64
+#define DNS_LINE_MAX 4096 /* Kubernetes allows search lists of 2048 characters */
+#define OOM_EVENTS_MAX 256
+#define OOM_WAITERS_MAX 64
+#define MODULES_MAX 64
+#define DISKS_TIMEOUT_MS 10000
+
+typedef struct {
+    GCancellable *cancellable;
+    CocoSandboxOomFunc func;
+    void *user_data;
+} OomWaiter;
+
+typedef struct {
+    CocoContainer *container;
+    CocoStorages *storages;
+} Entry;
+
+struct _CocoSandbox {
+    const CocoLayout *layout;
+    CocoContainerHost host;
+    char *id; /* NULL before CreateSandbox */
+    char *hostname;
+    bool shares_pid_namespace;
+    CocoNamespaces *namespaces;
+    CocoStorages *storages;
+    GHashTable *containers; /* id -> Entry */
+    GQueue oom_events;      /* ids */
+    GQueue oom_waiters;
+};
+
+static void
+entry_free(void *data)
+{
+    Entry *entry = data;
+
+    coco_container_unref(entry->container);
+    coco_storages_free(entry->storages);
+    g_free(entry);
+}
+
+/* ---- out of memory ---- */
+
+static void
+oom_waiter_end(OomWaiter *waiter, const char *id, CocoTtrpcCode code, const char *text)
+{
+    g_autoptr(GError) error =
+        id == NULL ? g_error_new_literal(COCO_TTRPC_ERROR, (int) code, text) : NULL;
+
+    waiter->func(id, error, waiter->user_data);
+    g_clear_object(&waiter->cancellable);
+    g_free(waiter);
+}
+
+static OomWaiter *
+first_oom_waiter(CocoSandbox *sandbox)
+{
+    OomWaiter *waiter;
+
+    while ((waiter = g_queue_pop_head(&sandbox->oom_waiters)) != NULL) {
+        if (waiter->cancellable == NULL || !g_cancellable_is_cancelled(waiter->cancellable))
+            return waiter;
+        oom_waiter_end(waiter, NULL, COCO_TTRPC_CANCELLED, "caller is gone");
+    }
+    return NULL;
+}
+
+static void
+on_oom(const char *id, void *user_data)
+{
+    CocoSandbox *sandbox = user_data;
+    OomWaiter *waiter = first_oom_waiter(sandbox);
+
+    if (waiter != NULL) {
+        oom_waiter_end(waiter, id, COCO_TTRPC_OK, NULL);
+        return;
+    }
+    g_queue_push_tail(&sandbox->oom_events, g_strdup(id));
+    if (g_queue_get_length(&sandbox->oom_events) > OOM_EVENTS_MAX)
+        g_free(g_queue_pop_head(&sandbox->oom_events));
+}
+
+void
+coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoSandboxOomFunc func,
+                      void *user_data)
+{
+    OomWaiter *waiter = g_new0(OomWaiter, 1);
+    g_autofree char *id = g_queue_pop_head(&sandbox->oom_events);
+
+    waiter->cancellable = cancellable != NULL ? g_object_ref(cancellable) : NULL;
+    waiter->func = func;
+    waiter->user_data = user_data;
+    if (id != NULL) {
+        oom_waiter_end(waiter, id, COCO_TTRPC_OK, NULL);
+        return;
+    }
+    /* Put back the first that still lives; those before it were dropped. */
+    if (g_queue_get_length(&sandbox->oom_waiters) >= OOM_WAITERS_MAX) {
+        OomWaiter *first = first_oom_waiter(sandbox);
+
+        if (first != NULL)
+            g_queue_push_head(&sandbox->oom_waiters, first);
+    }
+    if (g_queue_get_length(&sandbox->oom_waiters) >= OOM_WAITERS_MAX)
+        oom_waiter_end(waiter, NULL, COCO_TTRPC_RESOURCE_EXHAUSTED, "too many wait for OOM events");
+    else
+        g_queue_push_tail(&sandbox->oom_waiters, waiter);
+}
+
+/* ---- the sandbox ---- */
+
+CocoSandbox *
+coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun)
+{
+    CocoSandbox *sandbox = g_new0(CocoSandbox, 1);
+
+    sandbox->layout = layout;
+    sandbox->host = (CocoContainerHost){
+        .layout = layout, .reaper = reaper, .crun = crun, .on_oom = on_oom, .user_data = sandbox
+    };
+    sandbox->storages = coco_storages_new(coco_layout_get_base(layout));
+    sandbox->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
+    g_queue_init(&sandbox->oom_events);
+    g_queue_init(&sandbox->oom_waiters);
+    return sandbox;
+}
+
+void
+coco_sandbox_free(CocoSandbox *sandbox)
+{
+    OomWaiter *waiter;
+
+    if (sandbox == NULL)
+        return;
+    while ((waiter = g_queue_pop_head(&sandbox->oom_waiters)) != NULL)
+        oom_waiter_end(waiter, NULL, COCO_TTRPC_CANCELLED, "the sandbox ends");
+    g_queue_clear_full(&sandbox->oom_events, g_free);
+    g_hash_table_unref(sandbox->containers);
+    coco_storages_free(sandbox->storages);
+    coco_namespaces_free(sandbox->namespaces);
+    g_free(sandbox->hostname);
+    g_free(sandbox->id);
+    g_free(sandbox);
+}
+
+CocoStorages *
+coco_sandbox_get_storages(CocoSandbox *sandbox)
+{
+    return sandbox->storages;
+}
+
+static bool
+check_request(const Grpc__CreateSandboxRequest *request, GError **error)
+{
+    bool good = strlen(request->hostname) <= HOSTNAME_MAX && request->n_dns <= DNS_LINES_MAX &&
+                request->n_kernel_modules <= MODULES_MAX;
+
+    for (size_t i = 0; good && i < request->n_dns; i++)
+        good = strlen(request->dns[i]) <= DNS_LINE_MAX && strpbrk(request->dns[i], "\r\n") == NULL;
+    if (!good)
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "hostname, dns lines or kernel modules over their limits");
+    return good && (*request->sandbox_id == '\0' ||
+                    coco_paths_check_id("sandbox id", request->sandbox_id, error));
+}
+
+/* Kata: lines of the pod's resolv.conf, for whoever mounts the guest's file into a container. */
+static bool
+write_dns(const CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
+{
+    g_autofree char *path =
+        g_build_filename(coco_layout_get_sandbox(sandbox->layout), "resolv.conf", NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GError) cause = NULL;
+
+    if (request->n_dns == 0)
+        return true;
+    for (size_t i = 0; i < request->n_dns; i++)
+        g_string_append_printf(text, "%s\n", request->dns[i]);
+    if (!g_file_set_contents_full(path, text->str, (gssize) text->len, G_FILE_SET_CONTENTS_NONE,
+                                  0644, &cause) ||
+        !coco_namespaces_publish_resolv_conf(path, &cause)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "write resolv.conf: %s",
+                    cause->message);
+        return false;
+    }
+    return true;
+}
+
+static bool
+load_modules(const Grpc__CreateSandboxRequest *request, GError **error)
+{
+    for (size_t i = 0; i < request->n_kernel_modules; i++) {
+        const Grpc__KernelModule *module = request->kernel_modules[i];
+
+        if (!coco_modules_load_named(module->name, module->parameters, module->n_parameters, error))
+            return false;
+    }
+    return true;
+}
+
+bool
+coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
+{
+    if (sandbox->id != NULL) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "sandbox %s exists",
+                    sandbox->id);
+        return false;
+    }
+    if (!check_request(request, error) || !load_modules(request, error) ||
+        !coco_storages_add(sandbox->storages, request->storages, request->n_storages, error) ||
+        !write_dns(sandbox, request, error))
+        return false;
+    sandbox->namespaces =
+        coco_namespaces_new(coco_layout_get_sandbox(sandbox->layout), request->hostname, error);
+    if (sandbox->namespaces == NULL)
+        return false;
+    sandbox->hostname = g_strdup(request->hostname);
+    sandbox->shares_pid_namespace = request->sandbox_pidns;
+    sandbox->id = g_strdup(request->sandbox_id);
+    return true;
+}
+
+/* ---- containers ---- */
+
+CocoContainer *
+coco_sandbox_find(CocoSandbox *sandbox, const char *id, GError **error)
+{
+    const Entry *entry;
+
+    if (!coco_paths_check_id("container id", id, error))
+        return NULL;
+    entry = g_hash_table_lookup(sandbox->containers, id);
+    if (entry == NULL) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND, "container %s not found", id);
+        return NULL;
+    }
+    return entry->container;
+}
+
+CocoProcess *
+coco_sandbox_find_process(CocoSandbox *sandbox, const char *id, const char *exec_id, GError **error)
+{
+    CocoContainer *container = coco_sandbox_find(sandbox, id, error);
+
+    return container != NULL ? coco_container_find_process(container, exec_id, error) : NULL;
+}
+
+typedef struct {
+    CocoSandbox *sandbox;
+    char *id;
+    bool removing;
+    CocoContainerDone done;
+    void *user_data;
+} Pending;
+
+static Pending *
+pending_new(CocoSandbox *sandbox, const char *id, bool removing, CocoContainerDone done,
+            void *user_data)
+{
+    Pending *pending = g_new0(Pending, 1);
+
+    pending->sandbox = sandbox;
+    pending->id = g_strdup(id);
+    pending->removing = removing;
+    pending->done = done;
+    pending->user_data = user_data;
+    return pending;
+}
+
+/* A failed removal keeps the container, so that it can be tried again. */
+static void
+on_container_done(const GError *error, void *user_data)
+{
+    Pending *pending = user_data;
+
+    if (pending->removing == (error == NULL))
+        g_hash_table_remove(pending->sandbox->containers, pending->id);
+    pending->done(error, pending->user_data);
+    g_free(pending->id);
+    g_free(pending);
+}
+
+static bool
+check_new(const CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
+{
+    static const char *const reserved[] = { "shared", "sandbox", NULL };
+    const char *id = request->container_id;
+
+    if (!coco_paths_check_id("container id", id, error))
+        return false;
+    if (*request->exec_id != '\0' && !coco_paths_check_id("exec id", request->exec_id, error))
+        return false;
+    if (g_hash_table_contains(sandbox->containers, id)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "container %s exists", id);
+        return false;
+    }
+    if (g_strv_contains(reserved, id)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "container id '%s' is reserved", id);
+        return false;
+    }
+    if (g_hash_table_size(sandbox->containers) >= COCO_SANDBOX_CONTAINERS_MAX) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,
+                    "the sandbox has %d containers", COCO_SANDBOX_CONTAINERS_MAX);
+        return false;
+    }
+    if (request->n_devices > 0 || request->n_shared_mounts > 0) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
+                    "this agent takes no hot-plugged devices and shared mounts yet");
+        return false;
+    }
+    return true;
+}
+
+/* A spec of our own to change; the request is the call's. */
+static Grpc__Spec *
+copy_spec(const Grpc__Spec *spec)
+{
+    g_autofree uint8_t *packed = NULL;
+    size_t length;
+
+    if (spec == NULL)
+        return NULL;
+    length = grpc__spec__get_packed_size(spec);
+    packed = g_malloc(length);
+    grpc__spec__pack(spec, packed);
+    return grpc__spec__unpack(NULL, length, packed);
+}
+
+static bool
+check_rootfs(const CocoSandbox *sandbox, const Grpc__Spec *spec, GError **error)
+{
+    g_auto(CocoFd) root = coco_paths_open(coco_layout_get_base(sandbox->layout), spec->root->path,
+                                          O_PATH | O_DIRECTORY, 0, error);
+
+    if (root < 0)
+        g_prefix_error(error, "root file system: ");
+    return root >= 0;
+}
+
+static Grpc__Spec *
+make_spec(const CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
+{
+    g_autoptr(Grpc__Spec) spec = copy_spec(request->oci);
+    g_autofree char *cgroup_path = coco_container_cgroup_path(request->container_id);
+    CocoSpecSetting setting = {
+        .base = coco_layout_get_base(sandbox->layout),
+        .cgroup_path = cgroup_path,
+        .hostname = sandbox->hostname,
+        .ipc_namespace = coco_namespaces_get_ipc(sandbox->namespaces),
+        .uts_namespace = coco_namespaces_get_uts(sandbox->namespaces),
+        .pod_pid_namespace = request->sandbox_pidns || sandbox->shares_pid_namespace,
+    };
+
+    if (!coco_spec_adapt(spec, &setting, error) ||
+        !coco_sysctl_apply_network(spec->linux, "/proc/sys", error))
+        return NULL;
+    return g_steal_pointer(&spec);
+}
+
+static void
+create_now(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
+           CocoContainerDone done, void *user_data)
+{
+    const char *id = request->container_id;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Grpc__Spec) spec = NULL;
+    g_autoptr(CocoStorages) storages = coco_storages_new(coco_layout_get_base(sandbox->layout));
+    Entry *entry;
+
+    if (!check_new(sandbox, request, &error) ||
+        (spec = make_spec(sandbox, request, &error)) == NULL ||
+        !coco_storages_add(storages, request->storages, request->n_storages, &error) ||
+        !check_rootfs(sandbox, spec, &error)) {
+        done(error, user_data);
+        return;
+    }
+    entry = g_new0(Entry, 1);
+    entry->container = coco_container_new(&sandbox->host, id);
+    entry->storages = g_steal_pointer(&storages);
+    g_hash_table_insert(sandbox->containers, g_strdup(id), entry);
+    coco_container_create(entry->container, spec, request->exec_id, on_container_done,
+                          pending_new(sandbox, id, false, done, user_data));
+}
+
+typedef struct {
+    CocoSandbox *sandbox;
+    const Grpc__CreateContainerRequest *request;
+    CocoContainerDone done;
+    void *user_data;
+} Creation;
+
+static void
+on_disks_there(const GError *error, void *user_data)
+{
+    g_autofree Creation *creation = user_data;
+
+    if (error != NULL)
+        creation->done(error, creation->user_data);
+    else
+        create_now(creation->sandbox, creation->request, creation->done, creation->user_data);
+}
+
+void
+coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
+                              CocoContainerDone done, void *user_data)
+{
+    Creation *creation = g_new(Creation, 1);
+
+    *creation =
+        (Creation){ .sandbox = sandbox, .request = request, .done = done, .user_data = user_data };
+    coco_disk_wait("", request->storages, request->n_storages, DISKS_TIMEOUT_MS, on_disks_there,
+                   creation);
+}
+
+void
+coco_sandbox_remove_container(CocoSandbox *sandbox, const char *id, CocoContainerDone done,
+                              void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    CocoContainer *container = coco_sandbox_find(sandbox, id, &error);
+
+    if (container == NULL)
+        done(error, user_data);
+    else
+        coco_container_remove(container, on_container_done,
+                              pending_new(sandbox, id, true, done, user_data));
+}

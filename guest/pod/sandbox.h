@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The pod as the guest sees it: its containers, its storages, its hostname and name servers, and
+ * the out-of-memory events that the host asks for. There is one; before CreateSandbox it is empty
+ * but usable, since `ctr run` style hosts may create containers directly.
+ *
+ * Ownership: the sandbox owns the containers; those handed out are (transfer none).
+ * Thread: that of the thread-default main context.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include <gio/gio.h>
+
+#include "guest-protocol/proto/agent-pb.h"
+#include "guest/container/container.h"
+#include "guest/container/crun.h"
+#include "guest/system/layout.h"
+#include "guest/system/reaper.h"
+#include "guest/storage/storage.h"
+
+#define COCO_SANDBOX_CONTAINERS_MAX 256
+
+typedef struct _CocoSandbox CocoSandbox;
+
+/* id: NULL with error on failure (transfer none both). Runs once, may run at once. */
+typedef void (*CocoSandboxOomFunc)(const char *id, const GError *error, void *user_data);
+
+/* All borrowed; must outlive the sandbox. */
+CocoSandbox *coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun);
+void coco_sandbox_free(CocoSandbox *sandbox);
+
+bool coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
+                         GError **error);
+CocoStorages *coco_sandbox_get_storages(CocoSandbox *sandbox);
+
+/* request: borrowed until done runs, which may wait for disks. */
+void coco_sandbox_create_container(CocoSandbox *sandbox,
+                                   const Grpc__CreateContainerRequest *request,
+                                   CocoContainerDone done, void *user_data);
+void coco_sandbox_remove_container(CocoSandbox *sandbox, const char *id, CocoContainerDone done,
+                                   void *user_data);
+
+/* NULL with NOT_FOUND, or INVALID_ARGUMENT for what is no id. */
+CocoContainer *coco_sandbox_find(CocoSandbox *sandbox, const char *id, GError **error);
+CocoProcess *coco_sandbox_find_process(CocoSandbox *sandbox, const char *id, const char *exec_id,
+                                       GError **error);
+
+void coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoSandboxOomFunc func,
+                           void *user_data);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoSandbox, coco_sandbox_free)

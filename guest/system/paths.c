@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Confinement rests on openat2(RESOLVE_BENEATH): the kernel refuses what leaves the directory,
+ * links and races included. The checks of the text before that are for clear errors.
+ */
+#include "guest/system/paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "guest-protocol/posix/fd.h"
+#include "guest-protocol/proto/ttrpc-error.h"
+
+bool
+coco_paths_check_id(const char *what, const char *id, GError **error)
+{
+    size_t length = strlen(id);
+    bool good = length > 0 && length <= COCO_ID_MAX && g_ascii_isalnum(id[0]);
+
+    for (size_t i = 0; good && i < length; i++)
+        good = g_ascii_isalnum(id[i]) || strchr("._-", id[i]) != NULL;
+    if (!good) {
+        g_autofree char *shown = g_strescape(id, NULL);
+
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "invalid %s '%.140s'",
+                    what, shown);
+    }
+    return good;
+}
+
+static bool
+has_dotdot(const char *path)
+{
+    g_auto(GStrv) parts = g_strsplit(path, "/", -1);
+
+    return g_strv_contains((const char *const *) parts, "..");
+}
+
+const char *
+coco_paths_below(const char *base, const char *path, GError **error)
+{
+    size_t length = strlen(base);
+    const char *rest = path + length;
+
+    if (strncmp(path, base, length) != 0 || (*rest != '/' && *rest != '\0') || has_dotdot(path)) {
+        g_autofree char *shown = g_strescape(path, NULL);
+
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "path '%.300s' is not below '%s'", shown, base);
+        return NULL;
+    }
+    while (*rest == '/')
+        rest++;
+    return rest;
+}
+
+static int
+open_beneath(int directory, const char *path, int flags, mode_t mode)
+{
+    struct open_how how = {
+        .flags = (unsigned int) (flags | O_CLOEXEC),
+        .mode = (flags & O_CREAT) != 0 ? mode : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+    };
+
+    return (int) syscall(SYS_openat2, directory, *path != '\0' ? path : ".", &how, sizeof how);
+}
+
+static int
+fail_path(const char *verb, const char *path, GError **error)
+{
+    int saved_errno = errno;
+    g_autofree char *shown = g_strescape(path, NULL);
+    CocoTtrpcCode code = saved_errno == ENOENT ? COCO_TTRPC_NOT_FOUND : COCO_TTRPC_INVALID_ARGUMENT;
+
+    /* The kernel's word for "a link leads out of the directory". */
+    if (saved_errno == EXDEV)
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "%s '%.300s': leads out of its directory", verb, shown);
+    else
+        g_set_error(error, COCO_TTRPC_ERROR, code, "%s '%.300s': %s", verb, shown,
+                    g_strerror(saved_errno));
+    return -1;
+}
+
+int
+coco_paths_open(const char *base, const char *path, int flags, mode_t mode, GError **error)
+{
+    g_auto(CocoFd) directory = -1;
+    const char *rest = coco_paths_below(base, path, error);
+    int fd;
+
+    if (rest == NULL)
+        return -1;
+    directory = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return fail_path("open", base, error);
+    fd = open_beneath(directory, rest, flags, mode);
+    return fd >= 0 ? fd : fail_path("open", path, error);
+}
+
+int
+coco_paths_make_directory(const char *base, const char *path, mode_t mode, GError **error)
+{
+    g_auto(CocoFd) directory = -1;
+    g_auto(GStrv) parts = NULL;
+    const char *rest = coco_paths_below(base, path, error);
+
+    if (rest == NULL)
+        return -1;
+    directory = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return fail_path("open", base, error);
+    parts = g_strsplit(rest, "/", -1);
+    for (size_t i = 0; parts[i] != NULL; i++) {
+        int next;
+
+        if (*parts[i] == '\0' || strcmp(parts[i], ".") == 0)
+            continue;
+        if (mkdirat(directory, parts[i], mode) < 0 && errno != EEXIST)
+            return fail_path("make directory", path, error);
+        next = open_beneath(directory, parts[i], O_PATH | O_DIRECTORY, 0);
+        if (next < 0)
+            return fail_path("open directory", path, error);
+        coco_fd_clear(&directory);
+        directory = next;
+    }
+    return coco_fd_steal(&directory);
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A bundle's config.json as far as `start` needs it: its annotations. The whole spec is read by
+ * guest-protocol/oci/oci-json.c, for Create.
+ *
+ * Ownership: a config owns its JSON; strings are lent for its life.
+ * Thread: any.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct _CocoBundleConfig CocoBundleConfig;
+
+/* NULL with G_FILE_ERROR_NOENT when there is no file: a bundle without one is a sandbox of the
+ * Sandbox API. (transfer full) */
+CocoBundleConfig *coco_bundle_config_load(const char *bundle, GError **error);
+void coco_bundle_config_free(CocoBundleConfig *config); /* nullable */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoBundleConfig, coco_bundle_config_free)
+
+/* NULL if absent. (transfer none) config: a CocoBundleConfig; the type is CocoAnnotationFunc's. */
+const char *coco_bundle_config_annotation(const char *key, void *config);

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A pod's run directory: names, creation and removal. Ending its processes is in pod-dir-kill.c.
+ */
+#include "shim/host/pod-dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <gio/gio.h>
+
+#include "guest-protocol/posix/fd.h"
+
+#define DEFAULT_BASE "/run/coco"
+#define NAME_DIGITS 20
+#define MAX_DEPTH 32
+
+struct _CocoPodDir {
+    char *path;
+    char *socket;
+    char *shared;
+    char *state;
+    char *console;
+    char *initdata;
+    char *etc;
+};
+
+static CocoPodDir *
+new_for_path(const char *path)
+{
+    CocoPodDir *dir = g_new0(CocoPodDir, 1);
+
+    dir->path = g_strdup(path);
+    dir->socket = g_build_filename(path, "shim.sock", NULL);
+    dir->shared = g_build_filename(path, "shared", NULL);
+    dir->state = g_build_filename(path, "state.json", NULL);
+    dir->console = g_build_filename(path, "console.log", NULL);
+    dir->initdata = g_build_filename(path, "initdata", NULL);
+    dir->etc = g_build_filename(path, "etc", NULL);
+    return dir;
+}
+
+CocoPodDir *
+coco_pod_dir_new(const char *containerd_address, const char *ns, const char *pod_id)
+{
+    const char *base = g_getenv("COCO_RUN_DIR");
+    g_autofree char *input = g_strjoin("\n", containerd_address, ns, pod_id, NULL);
+    g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, input, -1);
+    g_autofree char *path = NULL;
+
+    digest[NAME_DIGITS] = '\0';
+    path = g_build_filename(base != NULL && base[0] == '/' ? base : DEFAULT_BASE, digest, NULL);
+    return new_for_path(path);
+}
+
+CocoPodDir *
+coco_pod_dir_new_for_socket(const char *socket_path)
+{
+    g_autofree char *path = g_path_get_dirname(socket_path);
+
+    return new_for_path(path);
+}
+
+void
+coco_pod_dir_free(CocoPodDir *dir)
+{
+    if (dir == NULL)
+        return;
+    g_free(dir->path);
+    g_free(dir->socket);
+    g_free(dir->shared);
+    g_free(dir->state);
+    g_free(dir->console);
+    g_free(dir->initdata);
+    g_free(dir->etc);
+    g_free(dir);
+}
+
+const char *
+coco_pod_dir_path(const CocoPodDir *dir)
+{
+    return dir->path;
+}
+
+const char *
+coco_pod_dir_socket(const CocoPodDir *dir)
+{
+    return dir->socket;
+}
+
+const char *
+coco_pod_dir_shared(const CocoPodDir *dir)
+{
+    return dir->shared;
+}
+
+const char *
+coco_pod_dir_state(const CocoPodDir *dir)
+{
+    return dir->state;
+}
+
+const char *
+coco_pod_dir_console(const CocoPodDir *dir)
+{
+    return dir->console;
+}
+
+const char *
+coco_pod_dir_initdata(const CocoPodDir *dir)
+{
+    return dir->initdata;
+}
+
+const char *
+coco_pod_dir_etc(const CocoPodDir *dir)
+{
+    return dir->etc;
+}
+
+static bool
+fail_with_errno(GError **error, const char *verb, const char *path)
+{
+    int code = errno;
+
+    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s': %s", verb, path,
+                g_strerror(code));
+    return false;
+}
+
+bool
+coco_pod_dir_make(const CocoPodDir *dir, GError **error)
+{
+    if (g_mkdir_with_parents(dir->path, 0711) != 0)
+        return fail_with_errno(error, "make run directory", dir->path);
+    if (chmod(dir->path, 0711) != 0)
+        return fail_with_errno(error, "set mode of run directory", dir->path);
+    return true;
+}
+
+/* Unmounts every mount at or below the directory that this mount namespace shows, innermost first.
+ */
+static void
+unmount_below(const char *path)
+{
+    g_autofree char *table = NULL;
+    g_autofree char *prefix = g_strconcat(path, "/", NULL);
+    g_auto(GStrv) lines = NULL;
+
+    if (!g_file_get_contents("/proc/self/mountinfo", &table, NULL, NULL))
+        return;
+    lines = g_strsplit(table, "\n", -1);
+    for (unsigned int i = g_strv_length(lines); i > 0; i--) {
+        g_auto(GStrv) fields = g_strsplit(lines[i - 1], " ", 6);
+        g_autofree char *target = NULL;
+
+        if (g_strv_length(fields) < 5)
+            continue;
+        target = g_strcompress(fields[4]);
+        if (g_str_has_prefix(target, prefix))
+            (void) umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
+    }
+}
+
+static bool
+is_mount_root(int parent, const char *name)
+{
+    struct statx info;
+
+    if (statx(parent, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &info) != 0)
+        return errno != ENOENT; /* in doubt keep our hands off */
+    return (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+static bool remove_entries(int parent, const char *name, unsigned int depth);
+
+static bool
+remove_entry(int parent, const char *name, unsigned int depth)
+{
+    if (is_mount_root(parent, name)) {
+        errno = EBUSY;
+        return false;
+    }
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return true;
+    if (errno != EISDIR && errno != EPERM)
+        return false;
+    return remove_entries(parent, name, depth + 1) &&
+           (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
+}
+
+static bool
+remove_entries(int parent, const char *name, unsigned int depth)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *entry;
+    bool ok = true;
+
+    if (entries == NULL) {
+        coco_fd_close(fd);
+        return errno == ENOENT;
+    }
+    if (depth > MAX_DEPTH) {
+        errno = ELOOP;
+        ok = false;
+    }
+    while (ok && (entry = readdir(entries)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            ok = remove_entry(fd, entry->d_name, depth);
+    }
+    (void) closedir(entries);
+    return ok;
+}
+
+/* The socket may be elsewhere with a link to it here: shim-socket.h. */
+static void
+remove_linked_socket(const CocoPodDir *dir)
+{
+    g_autofree char *target = g_file_read_link(dir->socket, NULL);
+    struct stat info;
+
+    if (target != NULL && lstat(target, &info) == 0 && S_ISSOCK(info.st_mode))
+        (void) unlink(target);
+}
+
+bool
+coco_pod_dir_remove(const CocoPodDir *dir, GError **error)
+{
+    unmount_below(dir->path);
+    remove_linked_socket(dir);
+    if (!remove_entries(AT_FDCWD, dir->path, 0) || (rmdir(dir->path) != 0 && errno != ENOENT))
+        return fail_with_errno(error, "remove run directory", dir->path);
+    return true;
+}

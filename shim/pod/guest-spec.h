@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Turns the OCI spec that containerd wrote for the host into the one that is sent to the guest:
+ * what names host things is dropped or translated, as Kata's runtimes do, so that stock agents and
+ * policies understand it.
+ *
+ * Source: Kata src/runtime/virtcontainers/kata_agent.go (constrainGRPCSpec).
+ * Ownership: the spec is changed in place.
+ * Thread: main.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include <glib.h>
+
+#include "guest-protocol/proto/agent-pb.h"
+#include "shim/pod/container-kind.h"
+
+typedef struct {
+    const char *id;
+    const char *bundle;
+    const char *shared; /* host path of the exported directory: bind mounts are made there */
+    const char *root;   /* guest path of the root file system */
+    const char *etc;    /* host directory with files for /etc, where the spec has none; nullable */
+    CocoContainerKind kind;
+} CocoGuestSpecContext;
+
+/* Makes the bind mounts of the spec in the shared directory and points everything at guest paths.
+ * out_pidns: the container shares the pod's PID namespace. out_shares: set when something was put
+ * into the shared directory, else left alone. On failure what was mounted is the caller's to undo:
+ * coco_share_remove(). */
+bool coco_guest_spec_adapt(Grpc__Spec *spec, const CocoGuestSpecContext *context, bool *out_pidns,
+                           bool *out_shares, GError **error);
+
+/* A container's annotation, NULL if absent. (transfer none) user_data: Grpc__Spec. */
+const char *coco_guest_spec_annotation(const char *key, void *user_data);
+
+/* What of an exec's process does not carry over to the guest. */
+void coco_guest_process_adapt(Grpc__Process *process);
+
+/* Drops what does not carry over to the guest. */
+void coco_guest_resources_adapt(Grpc__LinuxResources *resources);

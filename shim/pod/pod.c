@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What belongs to the whole pod. The VM lives from the first container (or from `start`, which is
+ * sooner) to the removal of the last one.
+ */
+#include "shim/pod/pod.h"
+
+#include <unistd.h>
+
+#include "guest-protocol/proto/task-pb.h"
+#include "shim/pod/event-publisher.h"
+#include "shim/pod/oom-watch.h"
+#include "shim/storage/share.h"
+#include "shim/host/state-file.h"
+#include "shim/host/timestamp.h"
+
+#define EXIT_KILLED 137 /* 128 + SIGKILL: what a process of a vanished VM is reported with */
+#define FLUSH_TIMEOUT_US 2000000 /* for the last events at the end of the shim */
+
+struct _CocoPod {
+    char *id;
+    char *ns;
+    const CocoPodDir *dir;
+    CocoSignals *signals;
+    GMainLoop *loop;
+    CocoPodVm *vm;
+    CocoPodDisks *disks;
+    bool vm_started;
+    CocoEventPublisher *events;
+    CocoOomWatch *oom_watch; /* from the first word of the agent on */
+    GHashTable *containers;  /* id -> CocoContainer */
+    bool is_sandbox;
+    CocoPodVmGoneFunc on_vm_gone;
+    void *on_vm_gone_data;
+    bool shutting_down;
+};
+
+typedef struct {
+    CocoPod *pod;
+    CocoPodRemovedFunc func;
+    void *user_data;
+} Removal;
+
+static void
+publish_exit(CocoPod *pod, const CocoProcess *process)
+{
+    Containerd__Events__TaskExit event = CONTAINERD__EVENTS__TASK_EXIT__INIT;
+    Google__Protobuf__Timestamp exited_at;
+
+    coco_timestamp_set(&exited_at, coco_process_exited_at(process));
+    event.container_id = (char *) coco_process_container_id(process);
+    event.id = (char *) coco_process_agent_id(process);
+    event.pid = (uint32_t) coco_pod_vm_pid(pod->vm);
+    event.exit_status = coco_process_exit_status(process);
+    event.exited_at = &exited_at;
+    coco_pod_publish(pod, "/tasks/exit", &event.base);
+}
+
+/* An exec does not outlive its container. */
+static void
+end_exec(CocoProcess *exec, void *user_data)
+{
+    if (coco_process_state(exec) != COCO_PROCESS_CREATED &&
+        coco_process_stop(exec, COCO_PROCESS_EV_EXIT, EXIT_KILLED))
+        publish_exit(user_data, exec);
+}
+
+void
+coco_pod_end_containers(CocoPod *pod)
+{
+    g_autoptr(GList) containers = g_hash_table_get_values(pod->containers);
+
+    for (GList *item = containers; item != NULL; item = item->next) {
+        CocoContainer *container = item->data;
+
+        /* Of one that is still being created nobody has heard; its Create fails. */
+        if (!coco_container_is_created(container))
+            continue;
+        coco_pod_process_exited(pod, container, coco_container_init(container), EXIT_KILLED);
+        coco_process_stop_stdio(coco_container_init(container));
+    }
+}
+
+static void
+on_vm_gone(CocoPodVm *vm, const GError *reason, void *user_data)
+{
+    CocoPod *pod = user_data;
+
+    g_warning("VM of pod %s is gone: %s", pod->id, reason->message);
+    coco_pod_end_containers(pod);
+    if (pod->on_vm_gone != NULL)
+        pod->on_vm_gone(vm, reason, pod->on_vm_gone_data);
+}
+
+CocoPod *
+coco_pod_new(const CocoPodConfig *config)
+{
+    CocoPod *pod = g_new0(CocoPod, 1);
+
+    pod->id = g_strdup(config->id);
+    pod->ns = g_strdup(config->ns);
+    pod->dir = config->dir;
+    pod->signals = config->signals;
+    pod->loop = g_main_loop_ref(config->loop);
+    pod->vm = coco_pod_vm_new(config->dir, config->signals, config->id, config->config_path);
+    coco_pod_vm_set_gone_func(pod->vm, on_vm_gone, pod);
+    pod->disks = coco_pod_disks_new(config->dir, config->signals, config->config_path, pod->vm);
+    pod->events = coco_event_publisher_new(config->ttrpc_address, config->ns);
+    pod->containers =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) coco_container_unref);
+    return pod;
+}
+
+void
+coco_pod_free(CocoPod *pod)
+{
+    if (pod == NULL)
+        return;
+    g_hash_table_unref(pod->containers);
+    coco_pod_disks_free(pod->disks);
+    coco_pod_vm_free(pod->vm);
+    coco_oom_watch_free(pod->oom_watch);
+    coco_event_publisher_free(pod->events);
+    g_main_loop_unref(pod->loop);
+    g_free(pod->id);
+    g_free(pod->ns);
+    g_free(pod);
+}
+
+const char *
+coco_pod_id(const CocoPod *pod)
+{
+    return pod->id;
+}
+
+const char *
+coco_pod_namespace(const CocoPod *pod)
+{
+    return pod->ns;
+}
+
+const CocoPodDir *
+coco_pod_run_dir(const CocoPod *pod)
+{
+    return pod->dir;
+}
+
+const char *
+coco_pod_shared_dir(const CocoPod *pod)
+{
+    return coco_pod_dir_shared(pod->dir);
+}
+
+CocoPodVm *
+coco_pod_vm(const CocoPod *pod)
+{
+    return pod->vm;
+}
+
+CocoPodDisks *
+coco_pod_disks(const CocoPod *pod)
+{
+    return pod->disks;
+}
+
+CocoSignals *
+coco_pod_signals(const CocoPod *pod)
+{
+    return pod->signals;
+}
+
+static void
+on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
+{
+    CocoPod *pod = user_data;
+    g_autoptr(GError) failure = NULL;
+    CocoStateFile state = {
+        .id = pod->id,
+        .ns = pod->ns,
+        .shim_pid = getpid(),
+        .vm_pid = coco_pod_vm_pid(vm),
+        .measurement = coco_pod_vm_measurement(vm),
+    };
+
+    if (error == NULL && !coco_state_file_write(coco_pod_dir_state(pod->dir), &state, &failure))
+        g_warning("pod %s: %s", pod->id, failure->message);
+    if (error == NULL)
+        pod->oom_watch = coco_oom_watch_new(pod);
+}
+
+bool
+coco_pod_start_vm(CocoPod *pod, GError **error)
+{
+    if (pod->vm_started)
+        return true;
+    if (!coco_pod_dir_make(pod->dir, error) ||
+        !coco_share_prepare(coco_pod_dir_shared(pod->dir), error))
+        return false;
+    pod->vm_started = true;
+    coco_pod_vm_start(pod->vm);
+    coco_pod_vm_when_ready(pod->vm, on_vm_ready, pod);
+    return true;
+}
+
+bool
+coco_pod_is_vm_started(const CocoPod *pod)
+{
+    return pod->vm_started;
+}
+
+CocoContainer *
+coco_pod_find(const CocoPod *pod, const char *id)
+{
+    return g_hash_table_lookup(pod->containers, id);
+}
+
+void
+coco_pod_add(CocoPod *pod, CocoContainer *container)
+{
+    g_hash_table_replace(pod->containers, (char *) coco_container_id(container), container);
+}
+
+bool
+coco_pod_is_empty(const CocoPod *pod)
+{
+    return g_hash_table_size(pod->containers) == 0;
+}
+
+void
+coco_pod_become_sandbox(CocoPod *pod, CocoPodVmGoneFunc func, void *user_data)
+{
+    pod->is_sandbox = true;
+    pod->on_vm_gone = func;
+    pod->on_vm_gone_data = user_data;
+}
+
+bool
+coco_pod_is_sandbox(const CocoPod *pod)
+{
+    return pod->is_sandbox;
+}
+
+bool
+coco_pod_is_alone(const CocoPod *pod, const CocoContainer *container)
+{
+    return !pod->is_sandbox && g_hash_table_size(pod->containers) == 1 &&
+           coco_pod_find(pod, coco_container_id(container)) == container;
+}
+
+static void
+on_vm_stopped(void *user_data)
+{
+    g_autofree Removal *removal = user_data;
+    g_autoptr(GError) error = NULL;
+
+    if (!coco_pod_dir_remove(removal->pod->dir, &error))
+        g_warning("pod %s: %s", removal->pod->id, error->message);
+    removal->func(removal->user_data);
+}
+
+static Removal *
+removal_new(CocoPod *pod, CocoPodRemovedFunc func, void *user_data)
+{
+    Removal *removal = g_new(Removal, 1);
+
+    *removal = (Removal){ .pod = pod, .func = func, .user_data = user_data };
+    return removal;
+}
+
+static void
+remove_vm(CocoPod *pod, CocoPodRemovedFunc func, void *user_data)
+{
+    coco_pod_vm_stop(pod->vm, on_vm_stopped, removal_new(pod, func, user_data));
+}
+
+/* By the container and not by its id, which may be another one's by now. */
+static void
+take_out(CocoPod *pod, CocoContainer *container)
+{
+    if (coco_pod_find(pod, coco_container_id(container)) != container)
+        return;
+    coco_process_stop_stdio(coco_container_init(container));
+    coco_share_remove(coco_pod_dir_shared(pod->dir), coco_container_id(container));
+    g_hash_table_remove(pod->containers, coco_container_id(container));
+}
+
+/* A disk that the guest does not let go stays until the VM ends. */
+static void
+on_disks_detached(char *const *places, const GError *error, void *user_data)
+{
+    g_autofree Removal *removal = user_data;
+
+    if (error != NULL)
+        g_warning("pod %s: %s", removal->pod->id, error->message);
+    removal->func(removal->user_data);
+}
+
+void
+coco_pod_remove(CocoPod *pod, CocoContainer *container, CocoPodRemovedFunc func, void *user_data)
+{
+    g_auto(GStrv) disks = coco_container_steal_disks(container);
+
+    take_out(pod, container);
+    if (coco_pod_is_empty(pod) && !pod->is_sandbox)
+        remove_vm(pod, func, user_data);
+    else if (disks != NULL)
+        coco_pod_disks_detach(pod->disks, g_steal_pointer(&disks), on_disks_detached,
+                              removal_new(pod, func, user_data));
+    else
+        func(user_data);
+}
+
+void
+coco_pod_remove_all(CocoPod *pod, CocoPodRemovedFunc func, void *user_data)
+{
+    g_autoptr(GList) containers = g_hash_table_get_values(pod->containers);
+
+    for (GList *item = containers; item != NULL; item = item->next)
+        take_out(pod, item->data);
+    remove_vm(pod, func, user_data);
+}
+
+void
+coco_pod_process_exited(CocoPod *pod, CocoContainer *container, CocoProcess *process,
+                        uint32_t exit_status)
+{
+    if (coco_process_state(process) == COCO_PROCESS_STOPPED)
+        return;
+    if (process == coco_container_init(container))
+        coco_container_each_exec(container, end_exec, pod);
+    if (coco_process_stop(process, COCO_PROCESS_EV_EXIT, exit_status))
+        publish_exit(pod, process);
+}
+
+void
+coco_pod_publish(CocoPod *pod, const char *topic, const ProtobufCMessage *event)
+{
+    coco_event_publisher_publish(pod->events, topic, event);
+}
+
+void
+coco_pod_call_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
+                    const ProtobufCMessageDescriptor *reply_type, unsigned int timeout_s,
+                    GAsyncReadyCallback callback, void *user_data)
+{
+    CocoTtrpcClient *agent = coco_pod_vm_agent(pod->vm);
+
+    if (agent == NULL) {
+        g_task_report_new_error(NULL, callback, user_data, NULL, COCO_TTRPC_ERROR,
+                                COCO_TTRPC_UNAVAILABLE, "the VM of pod %s is gone", pod->id);
+        return;
+    }
+    coco_ttrpc_client_call_async(agent, "grpc.AgentService", method, request, reply_type,
+                                 (int64_t) timeout_s * G_USEC_PER_SEC, NULL, callback, user_data);
+}
+
+static void
+on_flushed(void *user_data)
+{
+    CocoPod *pod = user_data;
+
+    g_main_loop_quit(pod->loop);
+}
+
+static void
+flush_and_quit(void *user_data)
+{
+    CocoPod *pod = user_data;
+
+    coco_event_publisher_flush_async(pod->events, FLUSH_TIMEOUT_US, on_flushed, pod);
+}
+
+void
+coco_pod_shutdown(CocoPod *pod, bool force)
+{
+    if (pod->shutting_down || (!force && (pod->is_sandbox || !coco_pod_is_empty(pod))))
+        return;
+    pod->shutting_down = true;
+    coco_pod_vm_stop(pod->vm, flush_and_quit, pod);
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Mount options by table, and the mount itself.
+ */
+#include "shim/storage/mount-options.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include <gio/gio.h>
+
+#define DATA_MAX 4095 /* mount(2): a page with its NUL */
+
+/* clang-format off */
+static const struct {
+    const char *name;
+    unsigned long set;
+    unsigned long clear;
+} flag_options[] = {
+    { "async", 0, MS_SYNCHRONOUS },      { "atime", 0, MS_NOATIME },
+    { "bind", MS_BIND, 0 },              { "rbind", MS_BIND | MS_REC, 0 },
+    { "defaults", 0, 0 },                { "dev", 0, MS_NODEV },
+    { "diratime", 0, MS_NODIRATIME },    { "dirsync", MS_DIRSYNC, 0 },
+    { "exec", 0, MS_NOEXEC },            { "mand", MS_MANDLOCK, 0 },
+    { "noatime", MS_NOATIME, 0 },        { "nodev", MS_NODEV, 0 },
+    { "nodiratime", MS_NODIRATIME, 0 },  { "noexec", MS_NOEXEC, 0 },
+    { "nomand", 0, MS_MANDLOCK },        { "norelatime", 0, MS_RELATIME },
+    { "nostrictatime", 0, MS_STRICTATIME }, { "nosuid", MS_NOSUID, 0 },
+    { "relatime", MS_RELATIME, 0 },      { "remount", MS_REMOUNT, 0 },
+    { "ro", MS_RDONLY, 0 },              { "rw", 0, MS_RDONLY },
+    { "strictatime", MS_STRICTATIME, 0 }, { "suid", 0, MS_NOSUID },
+    { "sync", MS_SYNCHRONOUS, 0 },
+};
+
+static const struct {
+    const char *name;
+    unsigned long propagation;
+} propagation_options[] = {
+    { "private", MS_PRIVATE },       { "rprivate", MS_PRIVATE | MS_REC },
+    { "shared", MS_SHARED },         { "rshared", MS_SHARED | MS_REC },
+    { "slave", MS_SLAVE },           { "rslave", MS_SLAVE | MS_REC },
+    { "unbindable", MS_UNBINDABLE }, { "runbindable", MS_UNBINDABLE | MS_REC },
+};
+/* clang-format on */
+
+static bool
+parse_flag(const char *option, CocoMountOptions *options)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(flag_options); i++) {
+        if (strcmp(option, flag_options[i].name) == 0) {
+            options->flags = (options->flags & ~flag_options[i].clear) | flag_options[i].set;
+            return true;
+        }
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(propagation_options); i++) {
+        if (strcmp(option, propagation_options[i].name) == 0) {
+            options->propagation = propagation_options[i].propagation;
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+coco_mount_options_parse(char *const *options, size_t n_options, CocoMountOptions *out_options)
+{
+    g_autoptr(GString) data = g_string_new(NULL);
+
+    *out_options = (CocoMountOptions){ 0 };
+    for (size_t i = 0; i < n_options; i++) {
+        if (!parse_flag(options[i], out_options))
+            g_string_append_printf(data, "%s%s", data->len > 0 ? "," : "", options[i]);
+    }
+    out_options->data = g_string_free(g_steal_pointer(&data), FALSE);
+}
+
+void
+coco_mount_options_clear(CocoMountOptions *options)
+{
+    g_clear_pointer(&options->data, g_free);
+}
+
+static bool
+fail(GError **error, const char *verb, const char *source, const char *target)
+{
+    int code = errno;
+
+    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s' on '%s': %s", verb, source,
+                target, g_strerror(code));
+    return false;
+}
+
+bool
+coco_mount(const char *type, const char *source, const char *target,
+           const CocoMountOptions *options, GError **error)
+{
+    const unsigned long bind = MS_BIND | MS_REC;
+    bool is_bind = (options->flags & MS_BIND) != 0;
+
+    if (strlen(options->data) > DATA_MAX) {
+        errno = E2BIG;
+        return fail(error, "mount", source, target);
+    }
+    if (mount(source, target, is_bind ? NULL : type,
+              is_bind ? options->flags & bind : options->flags,
+              is_bind ? NULL : options->data) != 0)
+        return fail(error, is_bind ? "bind-mount" : "mount", source, target);
+    if (is_bind && (options->flags & ~bind) != 0 &&
+        mount(NULL, target, NULL, (options->flags & ~(unsigned long) MS_REC) | MS_REMOUNT, NULL) !=
+            0) {
+        (void) fail(error, "set options of bind mount", source, target);
+        (void) umount2(target, MNT_DETACH);
+        return false;
+    }
+    return true;
+}

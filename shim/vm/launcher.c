@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One run of coco-vmm as a child: start, lines of JSON in, exit status, deadline.
+ *
+ * The launcher gets PR_SET_PDEATHSIG: a shim that is killed takes it along, and what it had started
+ * by then is found by its command line (pod-dir-kill.c).
+ */
+#include "shim/vm/launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <glib-unix.h>
+#include <json-c/json.h>
+
+#include "guest-protocol/posix/fd.h"
+#include "guest-protocol/proto/ttrpc-error.h"
+
+#define LINE_MAX_BYTES (64 * 1024)
+#define NEEDS_MAX_BYTES (64 * 1024)
+#define FIRST_TIMEOUT_MS 12000 /* until the config line, the first thing a launcher says */
+#define LAUNCH_TIMEOUT_MS 120000
+#define SLACK_MS 5000 /* the launcher's own deadline comes first: its error says more */
+#define DEFAULT_AGENT_TIMEOUT_MS 30000
+
+struct _CocoLauncher {
+    GTask *task; /* which owns this */
+    pid_t pid;
+    int input; /* where it waits for what the VM gets; -1: told */
+    int output;
+    unsigned int output_source;
+    unsigned int timeout_source;
+    unsigned long cancelled_handler;
+    GString *line;
+    GString *phases;
+    CocoLaunchResult *result;
+    GError *error; /* first thing that went wrong */
+    char *program;
+    CocoLauncherVerb verb;
+    unsigned int timeout_ms; /* of the launch; 0: the config line has not come */
+    int status;
+    bool exited;
+    bool answered; /* a result line came */
+};
+
+typedef CocoLauncher Run;
+
+void
+coco_launch_result_free(CocoLaunchResult *result)
+{
+    if (result == NULL)
+        return;
+    g_free(result->agent);
+    g_free(result->console);
+    g_free(result->summary);
+    g_free(result->phases);
+    g_strfreev(result->disks);
+    g_free(result->measurement);
+    g_free(result);
+}
+
+static void
+run_free(void *data)
+{
+    Run *run = data;
+
+    g_clear_handle_id(&run->output_source, g_source_remove);
+    g_clear_handle_id(&run->timeout_source, g_source_remove);
+    coco_fd_clear(&run->input);
+    coco_fd_clear(&run->output);
+    g_string_free(run->line, TRUE);
+    g_string_free(run->phases, TRUE);
+    coco_launch_result_free(run->result);
+    g_clear_error(&run->error);
+    g_free(run->program);
+    g_free(run);
+}
+
+static const char *
+member_string(struct json_object *object, const char *key)
+{
+    struct json_object *value = json_object_object_get(object, key);
+
+    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+/* The texts of a list; what is no text is "". */
+static char **
+member_strings(struct json_object *object, const char *key)
+{
+    struct json_object *list = json_object_object_get(object, key);
+    g_autoptr(GStrvBuilder) texts = g_strv_builder_new();
+    size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *text = json_object_array_get_idx(list, i);
+
+        g_strv_builder_add(
+            texts, json_object_is_type(text, json_type_string) ? json_object_get_string(text) : "");
+    }
+    return g_strv_builder_end(texts);
+}
+
+/* The text of an object, or NULL. */
+static char *
+member_object(struct json_object *object, const char *key)
+{
+    struct json_object *value = json_object_object_get(object, key);
+
+    return json_object_is_type(value, json_type_object)
+               ? g_strdup(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN))
+               : NULL;
+}
+
+static int64_t
+member_int(struct json_object *object, const char *key, int64_t fallback)
+{
+    struct json_object *value = json_object_object_get(object, key);
+
+    return value != NULL ? json_object_get_int64(value) : fallback;
+}
+
+static CocoTtrpcCode
+code_from_name(const char *name)
+{
+    static const struct {
+        const char *name;
+        CocoTtrpcCode code;
+    } codes[] = {
+        { "bad-config", COCO_TTRPC_INVALID_ARGUMENT }, { "no-tee", COCO_TTRPC_FAILED_PRECONDITION },
+        { "busy", COCO_TTRPC_ALREADY_EXISTS },         { "timeout", COCO_TTRPC_DEADLINE_EXCEEDED },
+        { "guest-gone", COCO_TTRPC_UNAVAILABLE },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(codes); i++) {
+        if (strcmp(codes[i].name, name) == 0)
+            return codes[i].code;
+    }
+    return COCO_TTRPC_UNKNOWN;
+}
+
+static void
+take_result(Run *run, struct json_object *object)
+{
+    CocoLaunchResult *result = run->result;
+
+    run->answered = true;
+    if (!json_object_get_boolean(json_object_object_get(object, "ok"))) {
+        if (run->error == NULL)
+            g_set_error(&run->error, COCO_TTRPC_ERROR,
+                        (int) code_from_name(member_string(object, "code")), "%s",
+                        member_string(object, "message"));
+        return;
+    }
+    result->vm_pid = (pid_t) member_int(object, "pid", 0);
+    result->virtiofsd_pid = (pid_t) member_int(object, "virtiofsd_pid", 0);
+    result->console_pid = (pid_t) member_int(object, "console_pid", 0);
+    result->agent = g_strdup(member_string(object, "agent"));
+    result->console = g_strdup(member_string(object, "console"));
+    result->disks = member_strings(object, "disks");
+    result->measurement = member_object(object, "measurement");
+}
+
+static gboolean
+on_deadline(void *user_data)
+{
+    Run *run = g_task_get_task_data(user_data);
+
+    run->timeout_source = 0;
+    if (run->error == NULL)
+        g_set_error(&run->error, COCO_TTRPC_ERROR, COCO_TTRPC_DEADLINE_EXCEEDED,
+                    "launcher '%s' did not finish in time and was ended", run->program);
+    (void) kill(run->pid, SIGKILL);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+set_deadline(GTask *task, unsigned int milliseconds)
+{
+    Run *run = g_task_get_task_data(task);
+
+    g_clear_handle_id(&run->timeout_source, g_source_remove);
+    run->timeout_source = g_timeout_add(milliseconds, on_deadline, task);
+}
+
+static void
+take_config(GTask *task, struct json_object *object)
+{
+    Run *run = g_task_get_task_data(task);
+    int64_t timeout = member_int(object, "launch_timeout_ms", LAUNCH_TIMEOUT_MS);
+
+    run->result->agent_timeout_us =
+        member_int(object, "agent_timeout_ms", DEFAULT_AGENT_TIMEOUT_MS) * 1000;
+    run->result->summary =
+        g_strdup_printf("tee %s, accel %s: %s, transport %s: %s, rootfs %s",
+                        member_string(object, "tee"), member_string(object, "accel"),
+                        member_string(object, "accel_reason"), member_string(object, "transport"),
+                        member_string(object, "transport_reason"), member_string(object, "rootfs"));
+    run->timeout_ms = (unsigned int) CLAMP(timeout, 1000, 3600000) + SLACK_MS;
+    g_clear_handle_id(&run->timeout_source, g_source_remove);
+    /* While it waits for us it takes no time of its own. */
+    if (!run->exited && run->input < 0)
+        set_deadline(task, run->timeout_ms);
+}
+
+static void
+take_line(GTask *task, const char *line)
+{
+    Run *run = g_task_get_task_data(task);
+    struct json_object *object = json_tokener_parse(line);
+    const char *event =
+        json_object_is_type(object, json_type_object) ? member_string(object, "event") : "";
+
+    if (strcmp(event, "config") == 0 && run->result->summary == NULL)
+        take_config(task, object);
+    else if (strcmp(event, "phase") == 0)
+        g_string_append_printf(run->phases, "%s%s %.0f ms", run->phases->len > 0 ? ", " : "",
+                               member_string(object, "name"),
+                               json_object_get_double(json_object_object_get(object, "ms")));
+    else if (strcmp(event, "result") == 0 && !run->answered)
+        take_result(run, object);
+    (void) json_object_put(object);
+}
+
+static void
+check_result(Run *run)
+{
+    if (run->error != NULL)
+        return;
+    if (!run->answered && WIFSIGNALED(run->status))
+        g_set_error(&run->error, COCO_TTRPC_ERROR, COCO_TTRPC_UNKNOWN,
+                    "launcher '%s' was killed by signal %d", run->program, WTERMSIG(run->status));
+    else if (!run->answered)
+        g_set_error(&run->error, COCO_TTRPC_ERROR, COCO_TTRPC_UNKNOWN,
+                    "launcher '%s' ended with status %d and no result", run->program,
+                    WEXITSTATUS(run->status));
+    else if (run->verb == COCO_LAUNCHER_LAUNCH &&
+             (run->result->vm_pid <= 1 || run->result->agent == NULL ||
+              run->result->agent[0] == '\0'))
+        g_set_error(&run->error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
+                    "launcher '%s' gave a result without a VM", run->program);
+}
+
+/* Ends the run. Output that came before the exit is in the pipe and read first; its end is not
+ * waited for, because a process that the launcher left behind might hold the other end. */
+static void
+finish(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+
+    g_clear_handle_id(&run->timeout_source, g_source_remove);
+    g_clear_handle_id(&run->output_source, g_source_remove);
+    if (run->cancelled_handler != 0)
+        g_signal_handler_disconnect(g_task_get_cancellable(task), run->cancelled_handler);
+    check_result(run);
+    run->result->phases = g_strdup(run->phases->str);
+    if (run->error != NULL)
+        g_task_return_error(task, g_steal_pointer(&run->error));
+    else
+        g_task_return_pointer(task, g_steal_pointer(&run->result),
+                              (GDestroyNotify) coco_launch_result_free);
+    g_object_unref(task);
+}
+
+static void
+take_output(GTask *task, const char *data, size_t length)
+{
+    Run *run = g_task_get_task_data(task);
+
+    for (size_t i = 0; i < length; i++) {
+        if (data[i] == '\n') {
+            take_line(task, run->line->str);
+            g_string_truncate(run->line, 0);
+        } else if (run->line->len < LINE_MAX_BYTES) {
+            g_string_append_c(run->line, data[i]);
+        }
+    }
+}
+
+/* TRUE while there may be more. */
+static bool
+read_output(GTask *task)
+{
+    Run *run = g_task_get_task_data(task);
+    char buffer[4096];
+    ssize_t n = read(run->output, buffer, sizeof(buffer));
+
+    if (n > 0)
+        take_output(task, buffer, (size_t) n);
+    return n > 0 || (n < 0 && errno == EINTR);
+}
+
+static gboolean
+on_output_ready(int fd, GIOCondition condition, void *user_data)
+{
+    Run *run = g_task_get_task_data(user_data);
+
+    errno = 0;
+    if (read_output(user_data) || errno == EAGAIN)
+        return G_SOURCE_CONTINUE;
+    run->output_source = 0;
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_launcher_exit(pid_t pid, int status, void *user_data)
+{
+    Run *run = g_task_get_task_data(user_data);
+
+    run->exited = true;
+    run->status = status;
+    while (read_output(user_data))
+        ;
+    finish(user_data);
+}
+
+static void
+on_cancelled(GCancellable *cancellable, void *user_data)
+{
+    Run *run = g_task_get_task_data(user_data);
+
+    if (run->error == NULL)
+        g_set_error(&run->error, COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED,
+                    "the launch was called off");
+    if (!run->exited)
+        (void) kill(run->pid, SIGKILL);
+}
+
+/* Only async-signal-safe calls: between fork and exec. */
+static void
+exec_launcher(int input, int output, char *const argv[])
+{
+    coco_signals_reset_in_child();
+    (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (setpgid(0, 0) == 0 && dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0)
+        (void) execv(argv[0], argv);
+    _exit(127);
+}
+
+static bool
+make_pipe(int *out_read_end, int *out_write_end)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return false;
+    *out_read_end = ends[0];
+    *out_write_end = ends[1];
+    return true;
+}
+
+/* (transfer container) */
+static GPtrArray *
+arguments_of(const CocoLaunchRequest *request)
+{
+    static const char *const verbs[] = { "launch", "attach", "detach" };
+    GPtrArray *argv = g_ptr_array_new();
+    const char *const fixed[] = { request->program, verbs[request->verb], "--config",
+                                  request->config,  "--run-dir",          request->run_dir };
+
+    G_STATIC_ASSERT(G_N_ELEMENTS(verbs) == COCO_N_LAUNCHER_VERBS);
+    for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++)
+        g_ptr_array_add(argv, (char *) fixed[i]);
+    if (request->verb == COCO_LAUNCHER_LAUNCH) {
+        g_ptr_array_add(argv, (char *) "--wait");
+        g_ptr_array_add(argv, (char *) "--share");
+        g_ptr_array_add(argv, (char *) request->share);
+    }
+    if (request->initdata != NULL) {
+        g_ptr_array_add(argv, (char *) "--initdata-annotation");
+        g_ptr_array_add(argv, (char *) request->initdata);
+    }
+    for (size_t i = 0; request->places != NULL && request->places[i] != NULL; i++) {
+        g_ptr_array_add(argv, (char *) "--disk");
+        g_ptr_array_add(argv, request->places[i]);
+    }
+    g_ptr_array_add(argv, NULL);
+    return argv;
+}
+
+static pid_t
+spawn(const CocoLaunchRequest *request, int *out_input, int *out_output, GError **error)
+{
+    g_autoptr(GPtrArray) argv = arguments_of(request);
+    g_auto(CocoFd) input = -1;
+    g_auto(CocoFd) input_end = -1;
+    g_auto(CocoFd) output = -1;
+    g_auto(CocoFd) output_end = -1;
+    pid_t pid;
+
+    if (access(request->program, X_OK) != 0 || !make_pipe(&input_end, &input) ||
+        !make_pipe(&output, &output_end)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
+                    "run launcher '%s': %s", request->program, g_strerror(errno));
+        return -1;
+    }
+    /* The launcher's own ends block. */
+    (void) fcntl(output_end, F_SETFL, 0);
+    (void) fcntl(input_end, F_SETFL, 0);
+    pid = fork();
+    if (pid == 0)
+        exec_launcher(input_end, output_end, (char *const *) argv->pdata);
+    if (pid < 0) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "run launcher '%s': %s",
+                    request->program, g_strerror(errno));
+        return -1;
+    }
+    *out_input = coco_fd_steal(&input);
+    *out_output = coco_fd_steal(&output);
+    return pid;
+}
+
+CocoLauncher *
+coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
+                        GCancellable *cancellable, GAsyncReadyCallback callback, void *user_data)
+{
+    GTask *task = g_task_new(NULL, cancellable, callback, user_data);
+    Run *run = g_new0(Run, 1);
+
+    g_task_set_check_cancellable(task, FALSE);
+    run->task = task;
+    run->input = -1;
+    run->output = -1;
+    run->line = g_string_new(NULL);
+    run->phases = g_string_new(NULL);
+    run->result = g_new0(CocoLaunchResult, 1);
+    run->result->agent_timeout_us = (int64_t) DEFAULT_AGENT_TIMEOUT_MS * 1000;
+    run->program = g_strdup(request->program);
+    run->verb = request->verb;
+    g_task_set_task_data(task, run, run_free);
+    run->pid = spawn(request, &run->input, &run->output, &run->error);
+    if (run->pid < 0) {
+        g_task_return_error(task, g_steal_pointer(&run->error));
+        g_object_unref(task);
+        return NULL;
+    }
+    if (run->verb == COCO_LAUNCHER_DETACH)
+        coco_fd_clear(&run->input); /* there is nothing to tell */
+    coco_signals_watch_child(signals, run->pid, on_launcher_exit, task);
+    run->output_source = g_unix_fd_add(run->output, G_IO_IN | G_IO_HUP, on_output_ready, task);
+    set_deadline(task, FIRST_TIMEOUT_MS);
+    if (cancellable != NULL)
+        run->cancelled_handler =
+            g_signal_connect(cancellable, "cancelled", G_CALLBACK(on_cancelled), task);
+    return run;
+}
+
+static char *
+line_of(const CocoLaunchNeeds *needs)
+{
+    struct json_object *line = json_object_new_object();
+    struct json_object *disks = json_object_new_array();
+    char *text;
+
+    for (size_t i = 0; i < needs->n_disks; i++) {
+        struct json_object *disk = json_object_new_object();
+
+        (void) json_object_object_add(disk, "path", json_object_new_string(needs->disks[i].path));
+        (void) json_object_object_add(disk, "readonly",
+                                      json_object_new_boolean(needs->disks[i].readonly));
+        (void) json_object_array_add(disks, disk);
+    }
+    (void) json_object_object_add(line, "share", json_object_new_boolean(needs->share));
+    (void) json_object_object_add(line, "hotplug", json_object_new_boolean(needs->hotplug));
+    (void) json_object_object_add(line, "disks", disks);
+    text = g_strconcat(json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN), "\n", NULL);
+    (void) json_object_put(line);
+    return text;
+}
+
+bool
+coco_launcher_send(CocoLauncher *launcher, const CocoLaunchNeeds *needs, GError **error)
+{
+    g_autofree char *line = line_of(needs);
+    g_auto(CocoFd) input = coco_fd_steal(&launcher->input);
+    size_t length = strlen(line);
+
+    /* So much fits into a pipe that nobody has read from yet. */
+    if (length > NEEDS_MAX_BYTES) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "the paths of %zu disks are too long", needs->n_disks);
+        return false;
+    }
+    if (launcher->timeout_ms > 0 && !launcher->exited)
+        set_deadline(launcher->task, launcher->timeout_ms);
+    if (write(input, line, length) != (ssize_t) length)
+        g_debug("launcher '%s' takes no request: %s", launcher->program, g_strerror(errno));
+    return true;
+}
+
+CocoLaunchResult *
+coco_launcher_run_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+char *
+coco_launcher_find_program(void)
+{
+    const char *chosen = g_getenv("COCO_VMM");
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *directory = g_path_get_dirname(self != NULL ? self : "/");
+    g_autofree char *beside = g_build_filename(directory, "coco-vmm", NULL);
+
+    if (chosen != NULL && chosen[0] == '/')
+        return g_strdup(chosen);
+    return access(beside, X_OK) == 0 ? g_steal_pointer(&beside) : g_strdup(COCO_VMM_PROGRAM);
+}

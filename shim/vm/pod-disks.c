@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A queue of launcher runs (pod-disks.h).
+ */
+#include "shim/vm/pod-disks.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "guest-protocol/proto/ttrpc-error.h"
+#include "vmm/config/vm-disk.h"
+
+typedef struct {
+    CocoPodDisks *disks;
+    CocoLauncherVerb verb;
+    CocoLaunchDisk *list; /* attach; with paths of its own */
+    size_t n;
+    char **places; /* detach */
+    CocoPodDisksFunc func;
+    void *user_data;
+} Job;
+
+struct _CocoPodDisks {
+    const CocoPodDir *dir;
+    CocoSignals *signals;
+    char *config_path;
+    CocoPodVm *vm;
+    GQueue jobs; /* of Job; the first one runs */
+    bool running;
+    size_t n_taken; /* room that is used or reserved */
+    unsigned int next_source;
+    GCancellable *cancellable;
+};
+
+static void run_next(CocoPodDisks *disks);
+
+static void
+job_free(void *data)
+{
+    Job *job = data;
+
+    for (size_t i = 0; i < job->n && job->list != NULL; i++)
+        g_free((char *) job->list[i].path);
+    g_free(job->list);
+    g_strfreev(job->places);
+    g_free(job);
+}
+
+CocoPodDisks *
+coco_pod_disks_new(const CocoPodDir *dir, CocoSignals *signals, const char *config_path,
+                   CocoPodVm *vm)
+{
+    CocoPodDisks *disks = g_new0(CocoPodDisks, 1);
+
+    disks->dir = dir;
+    disks->signals = signals;
+    disks->config_path = g_strdup(config_path);
+    disks->vm = vm;
+    disks->cancellable = g_cancellable_new();
+    g_queue_init(&disks->jobs);
+    return disks;
+}
+
+void
+coco_pod_disks_free(CocoPodDisks *disks)
+{
+    if (disks == NULL)
+        return;
+    g_cancellable_cancel(disks->cancellable);
+    g_object_unref(disks->cancellable);
+    g_clear_handle_id(&disks->next_source, g_source_remove);
+    g_queue_clear_full(&disks->jobs, job_free);
+    g_free(disks->config_path);
+    g_free(disks);
+}
+
+bool
+coco_pod_disks_are_possible(void)
+{
+    struct utsname host;
+
+    return uname(&host) == 0 && strcmp(host.machine, "x86_64") == 0;
+}
+
+bool
+coco_pod_disks_reserve(CocoPodDisks *disks, size_t n)
+{
+    if (!coco_pod_disks_are_possible() || disks->n_taken + n > COCO_HOTPLUG_SLOTS)
+        return false;
+    disks->n_taken += n;
+    return true;
+}
+
+void
+coco_pod_disks_release(CocoPodDisks *disks, size_t n)
+{
+    disks->n_taken -= n;
+}
+
+static gboolean
+on_next(void *user_data)
+{
+    CocoPodDisks *disks = user_data;
+
+    disks->next_source = 0;
+    run_next(disks);
+    return G_SOURCE_REMOVE;
+}
+
+/* From the main loop, so that nobody is called back from inside their own call. */
+static void
+run_soon(CocoPodDisks *disks)
+{
+    if (!disks->running && disks->next_source == 0 && disks->jobs.length > 0)
+        disks->next_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_next, disks, NULL);
+}
+
+static void
+finish(Job *job, char *const *places, const GError *error)
+{
+    CocoPodDisks *disks = job->disks;
+    bool attached = job->verb == COCO_LAUNCHER_ATTACH && error == NULL;
+    bool detached = job->verb == COCO_LAUNCHER_DETACH && error == NULL;
+
+    if ((job->verb == COCO_LAUNCHER_ATTACH && !attached) || detached)
+        coco_pod_disks_release(disks, job->n);
+    job->func(places, error, job->user_data);
+    job_free(job);
+    run_soon(disks);
+}
+
+static void
+on_changed(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CocoLaunchResult) changed = coco_launcher_run_finish(result, &error);
+    Job *job = user_data;
+
+    /* The pod is gone, and this job with its queue. */
+    if (g_cancellable_is_cancelled(g_task_get_cancellable(G_TASK(result)))) {
+        job_free(job);
+        return;
+    }
+    job->disks->running = false;
+    if (changed != NULL && g_strv_length(changed->disks) != job->n &&
+        job->verb == COCO_LAUNCHER_ATTACH)
+        error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
+                            "the launcher gave %u places for %zu disks",
+                            g_strv_length(changed->disks), job->n);
+    finish(job, error == NULL ? changed->disks : NULL, error);
+}
+
+static void
+run(CocoPodDisks *disks, Job *job)
+{
+    g_autofree char *program = coco_launcher_find_program();
+    CocoLaunchRequest request = {
+        .verb = job->verb,
+        .program = program,
+        .config = disks->config_path,
+        .run_dir = coco_pod_dir_path(disks->dir),
+        .places = job->places,
+    };
+    CocoLaunchNeeds needs = { .disks = job->list, .n_disks = job->n };
+    CocoLauncher *launcher =
+        coco_launcher_run_async(&request, disks->signals, disks->cancellable, on_changed, job);
+    g_autoptr(GError) error = NULL;
+
+    /* A launcher that hears nothing ends with the reason. */
+    if (launcher != NULL && job->verb == COCO_LAUNCHER_ATTACH &&
+        !coco_launcher_send(launcher, &needs, &error))
+        g_debug("%s", error->message);
+}
+
+static void
+run_next(CocoPodDisks *disks)
+{
+    Job *job = g_queue_pop_head(&disks->jobs);
+    g_autoptr(GError) gone = NULL;
+
+    if (coco_pod_vm_is_ready(disks->vm)) {
+        disks->running = true;
+        run(disks, job);
+    } else if (job->verb == COCO_LAUNCHER_DETACH) {
+        finish(job, job->places, NULL); /* a VM that is gone has none */
+    } else {
+        gone = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE, "the VM is gone");
+        finish(job, NULL, gone);
+    }
+}
+
+static void
+push(CocoPodDisks *disks, Job *job)
+{
+    job->disks = disks;
+    g_queue_push_tail(&disks->jobs, job);
+    run_soon(disks);
+}
+
+void
+coco_pod_disks_attach(CocoPodDisks *disks, const CocoLaunchDisk *list, size_t n,
+                      CocoPodDisksFunc func, void *user_data)
+{
+    Job *job = g_new0(Job, 1);
+
+    job->verb = COCO_LAUNCHER_ATTACH;
+    job->list = g_new(CocoLaunchDisk, n);
+    for (size_t i = 0; i < n; i++)
+        job->list[i] =
+            (CocoLaunchDisk){ .path = g_strdup(list[i].path), .readonly = list[i].readonly };
+    job->n = n;
+    job->func = func;
+    job->user_data = user_data;
+    push(disks, job);
+}
+
+void
+coco_pod_disks_detach(CocoPodDisks *disks, char **places, CocoPodDisksFunc func, void *user_data)
+{
+    Job *job = g_new0(Job, 1);
+
+    job->verb = COCO_LAUNCHER_DETACH;
+    job->places = places;
+    job->n = g_strv_length(places);
+    job->func = func;
+    job->user_data = user_data;
+    push(disks, job);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which event leads where. DOWN may come at any time once a launch began: a VM can die at every
+ * step.
+ */
+#include "shim/vm/pod-vm-fsm.h"
+
+#include <glib.h>
+
+/* clang-format off */
+static const CocoPodVmState next[COCO_N_POD_VM_STATES][COCO_N_POD_VM_EVENTS] = {
+    [COCO_POD_VM_NEW] = {
+        [COCO_POD_VM_EV_START] = COCO_POD_VM_LAUNCHING,
+        [COCO_POD_VM_EV_STOP] = COCO_POD_VM_STOPPING,
+    },
+    [COCO_POD_VM_LAUNCHING] = {
+        [COCO_POD_VM_EV_LAUNCHED] = COCO_POD_VM_CONNECTING,
+        [COCO_POD_VM_EV_FAILED] = COCO_POD_VM_STOPPING,
+        [COCO_POD_VM_EV_STOP] = COCO_POD_VM_STOPPING,
+    },
+    [COCO_POD_VM_CONNECTING] = {
+        [COCO_POD_VM_EV_HELLO] = COCO_POD_VM_READY,
+        [COCO_POD_VM_EV_FAILED] = COCO_POD_VM_STOPPING,
+        [COCO_POD_VM_EV_STOP] = COCO_POD_VM_STOPPING,
+    },
+    [COCO_POD_VM_READY] = {
+        [COCO_POD_VM_EV_FAILED] = COCO_POD_VM_STOPPING,
+        [COCO_POD_VM_EV_STOP] = COCO_POD_VM_STOPPING,
+    },
+    [COCO_POD_VM_STOPPING] = {
+        [COCO_POD_VM_EV_DOWN] = COCO_POD_VM_GONE,
+    },
+};
+/* clang-format on */
+
+static const char *const state_names[] = { "invalid", "new",      "launching", "connecting",
+                                           "ready",   "stopping", "gone" };
+static const char *const event_names[] = { "start", "launched", "hello", "failed", "stop", "down" };
+
+G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == COCO_N_POD_VM_STATES);
+G_STATIC_ASSERT(G_N_ELEMENTS(event_names) == COCO_N_POD_VM_EVENTS);
+
+bool
+coco_pod_vm_fsm_next(CocoPodVmState from, CocoPodVmEvent event, CocoPodVmState *out_to)
+{
+    if (from >= COCO_N_POD_VM_STATES || event >= COCO_N_POD_VM_EVENTS ||
+        next[from][event] == COCO_POD_VM_INVALID)
+        return false;
+    *out_to = next[from][event];
+    return true;
+}
+
+const char *
+coco_pod_vm_state_name(CocoPodVmState state)
+{
+    return state < COCO_N_POD_VM_STATES ? state_names[state] : "invalid";
+}
+
+const char *
+coco_pod_vm_event_name(CocoPodVmEvent event)
+{
+    return event < COCO_N_POD_VM_EVENTS ? event_names[event] : "invalid";
+}

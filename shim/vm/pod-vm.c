@@ -1,0 +1,617 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Effects of the VM's states: the launcher run, the agent's first answers, pidfds on what was left
+ * running, and the order of the end (QEMU first; then the console logger reads its end of file and
+ * virtiofsd leaves by itself; whatever is still there is swept).
+ */
+#include "shim/vm/pod-vm.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+#include <glib-unix.h>
+
+#include "google/protobuf/empty.pb-c.h"
+#include "guest-protocol/proto/agent-pb.h"
+#include "guest-protocol/posix/fd.h"
+#include "guest-protocol/ttrpc/transport.h"
+#include "shim/vm/console-tail.h"
+#include "shim/vm/launcher.h"
+#include "shim/vm/pod-initdata.h"
+#include "shim/vm/pod-vm-fsm.h"
+#include "shim/storage/share.h"
+
+#define SHARE_TAG "kataShared"
+#define SETTLE_MS 1000 /* for logger and virtiofsd to leave by themselves */
+#define SWEEP_TIMEOUT_MS 5000
+
+typedef enum {
+    PROCESS_VM,
+    PROCESS_VIRTIOFSD,
+    PROCESS_CONSOLE,
+    N_PROCESSES
+} Process;
+
+typedef struct {
+    CocoPodVm *vm;
+    Process which;
+    int pidfd;
+    unsigned int source;
+} ProcessWatch;
+
+typedef struct {
+    CocoPodVmReadyFunc func;
+    void *user_data;
+} Waiter;
+
+typedef struct {
+    CocoPodVmStoppedFunc func;
+    void *user_data;
+} StopWaiter;
+
+struct _CocoPodVm {
+    const CocoPodDir *dir;
+    CocoSignals *signals;
+    char *pod_id;
+    char *config_path;
+    char *hostname;
+    char **dns;
+    CocoPodVmState state;
+    GCancellable *cancellable; /* of whatever step is under way */
+    bool launcher_runs;
+    CocoLauncher *launcher; /* nullable: none that waits */
+    bool settled;           /* it was told what the VM gets */
+    bool has_share;
+    size_t n_disks;
+    CocoLaunchResult *launched;
+    ProcessWatch processes[N_PROCESSES];
+    CocoTtrpcClient *agent;
+    GError *reason; /* why it is not, or no longer, READY */
+    bool was_launched;
+    bool asked_to_stop;
+    GArray *waiters; /* of Waiter */
+    unsigned int tell_source;
+    unsigned int settle_source;
+    int64_t started_at;
+    CocoPodVmGoneFunc on_gone;
+    void *on_gone_data;
+    GArray *stop_waiters; /* of StopWaiter */
+};
+
+static void on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data);
+static void enter_stopping(CocoPodVm *vm);
+static void continue_stopping(CocoPodVm *vm);
+
+static bool
+step(CocoPodVm *vm, CocoPodVmEvent event)
+{
+    CocoPodVmState from = vm->state;
+
+    if (!coco_pod_vm_fsm_next(from, event, &vm->state)) {
+        g_debug("vm %s: %s refused in state %s", vm->pod_id, coco_pod_vm_event_name(event),
+                coco_pod_vm_state_name(from));
+        return false;
+    }
+    g_debug("vm %s: %s --%s--> %s", vm->pod_id, coco_pod_vm_state_name(from),
+            coco_pod_vm_event_name(event), coco_pod_vm_state_name(vm->state));
+    return true;
+}
+
+void
+coco_pod_vm_set_names(CocoPodVm *vm, const char *hostname, char *const *dns)
+{
+    static char *const no_lines[] = { NULL };
+
+    g_free(vm->hostname);
+    g_strfreev(vm->dns);
+    vm->hostname = g_strdup(hostname);
+    vm->dns = g_strdupv((char **) (dns != NULL ? dns : no_lines));
+}
+
+CocoPodVm *
+coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
+                const char *config_path)
+{
+    CocoPodVm *vm = g_new0(CocoPodVm, 1);
+
+    vm->dir = dir;
+    vm->signals = signals;
+    vm->pod_id = g_strdup(pod_id);
+    vm->config_path = g_strdup(config_path);
+    coco_pod_vm_set_names(vm, "", NULL);
+    vm->state = COCO_POD_VM_NEW;
+    vm->cancellable = g_cancellable_new();
+    vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    vm->stop_waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
+    for (unsigned int i = 0; i < N_PROCESSES; i++)
+        vm->processes[i] = (ProcessWatch){ .vm = vm, .which = (Process) i, .pidfd = -1 };
+    return vm;
+}
+
+static void
+unwatch_processes(CocoPodVm *vm)
+{
+    for (unsigned int i = 0; i < N_PROCESSES; i++) {
+        g_clear_handle_id(&vm->processes[i].source, g_source_remove);
+        coco_fd_clear(&vm->processes[i].pidfd);
+    }
+}
+
+void
+coco_pod_vm_free(CocoPodVm *vm)
+{
+    if (vm == NULL)
+        return;
+    g_cancellable_cancel(vm->cancellable);
+    if (vm->processes[PROCESS_VM].pidfd >= 0)
+        (void) pidfd_send_signal(vm->processes[PROCESS_VM].pidfd, SIGKILL, NULL, 0);
+    unwatch_processes(vm);
+    g_clear_handle_id(&vm->tell_source, g_source_remove);
+    g_clear_handle_id(&vm->settle_source, g_source_remove);
+    g_clear_pointer(&vm->agent, coco_ttrpc_client_free);
+    coco_launch_result_free(vm->launched);
+    g_clear_error(&vm->reason);
+    g_array_unref(vm->waiters);
+    g_array_unref(vm->stop_waiters);
+    g_object_unref(vm->cancellable);
+    g_free(vm->pod_id);
+    g_free(vm->config_path);
+    g_free(vm->hostname);
+    g_strfreev(vm->dns);
+    g_free(vm);
+}
+
+void
+coco_pod_vm_set_gone_func(CocoPodVm *vm, CocoPodVmGoneFunc func, void *user_data)
+{
+    vm->on_gone = func;
+    vm->on_gone_data = user_data;
+}
+
+bool
+coco_pod_vm_is_ready(const CocoPodVm *vm)
+{
+    return coco_pod_vm_agent(vm) != NULL;
+}
+
+CocoTtrpcClient *
+coco_pod_vm_agent(const CocoPodVm *vm)
+{
+    return vm->state == COCO_POD_VM_READY && !coco_ttrpc_client_is_closed(vm->agent) ? vm->agent
+                                                                                     : NULL;
+}
+
+pid_t
+coco_pod_vm_pid(const CocoPodVm *vm)
+{
+    return vm->launched != NULL ? vm->launched->vm_pid : 0;
+}
+
+const char *
+coco_pod_vm_measurement(const CocoPodVm *vm)
+{
+    return vm->launched != NULL ? vm->launched->measurement : NULL;
+}
+
+static gboolean
+tell_waiters(void *user_data)
+{
+    CocoPodVm *vm = user_data;
+    g_autoptr(GArray) waiters = vm->waiters;
+    const GError *error = vm->state == COCO_POD_VM_READY ? NULL : vm->reason;
+
+    vm->tell_source = 0;
+    vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    for (unsigned int i = 0; i < waiters->len; i++) {
+        const Waiter *waiter = &g_array_index(waiters, Waiter, i);
+
+        waiter->func(vm, error, waiter->user_data);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+/* From the main loop, so that nobody is called back from inside their own call. */
+static void
+tell_soon(CocoPodVm *vm)
+{
+    if (vm->tell_source == 0)
+        vm->tell_source = g_idle_add_full(G_PRIORITY_DEFAULT, tell_waiters, vm, NULL);
+}
+
+void
+coco_pod_vm_when_ready(CocoPodVm *vm, CocoPodVmReadyFunc func, void *user_data)
+{
+    Waiter waiter = { .func = func, .user_data = user_data };
+
+    g_array_append_val(vm->waiters, waiter);
+    if (vm->state == COCO_POD_VM_READY || vm->state == COCO_POD_VM_GONE)
+        tell_soon(vm);
+}
+
+/* The first reason stays: what follows is its consequence. */
+static void
+fail(CocoPodVm *vm, const GError *error)
+{
+    if (vm->reason == NULL)
+        vm->reason = g_error_copy(error);
+    if (step(vm, COCO_POD_VM_EV_FAILED))
+        enter_stopping(vm);
+}
+
+static void
+on_sandbox_created(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
+    CocoPodVm *vm = user_data;
+
+    if (g_error_matches(error, COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED))
+        return; /* the VM may be freed */
+    if (reply == NULL) {
+        g_prefix_error(&error, "set up sandbox in the guest: ");
+        fail(vm, error);
+        return;
+    }
+    if (!step(vm, COCO_POD_VM_EV_HELLO))
+        return;
+    g_message("vm %s: ready %.0f ms after its launch began (%s)", vm->pod_id,
+              (double) (g_get_monotonic_time() - vm->started_at) / 1000, vm->launched->phases);
+    tell_soon(vm);
+}
+
+static void
+create_sandbox(CocoPodVm *vm)
+{
+    static const char *const shm_options[] = { "noexec", "nosuid", "nodev", "mode=1777",
+                                               "size=67108864" };
+    Grpc__Storage shm = GRPC__STORAGE__INIT;
+    Grpc__Storage share = GRPC__STORAGE__INIT;
+    Grpc__Storage *storages[] = { &shm, &share };
+    Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+
+    shm.driver = (char *) "ephemeral";
+    shm.source = (char *) "shm";
+    shm.fstype = (char *) "tmpfs";
+    shm.options = (char **) (void *) shm_options;
+    shm.n_options = G_N_ELEMENTS(shm_options);
+    shm.mount_point = (char *) COCO_SHM_IN_GUEST;
+    share.driver = (char *) "virtio-fs";
+    share.source = (char *) SHARE_TAG;
+    share.fstype = (char *) "virtiofs";
+    share.mount_point = (char *) COCO_SHARE_IN_GUEST "/";
+    request.sandbox_id = vm->pod_id;
+    request.hostname = vm->hostname;
+    request.dns = vm->dns;
+    request.n_dns = g_strv_length(vm->dns);
+    request.storages = storages;
+    request.n_storages = vm->launched->virtiofsd_pid > 0 ? 2 : 1;
+    coco_ttrpc_client_call_async(vm->agent, "grpc.AgentService", "CreateSandbox", &request.base,
+                                 &google__protobuf__empty__descriptor,
+                                 vm->launched->agent_timeout_us, vm->cancellable,
+                                 on_sandbox_created, vm);
+}
+
+static void
+fail_without_answer(CocoPodVm *vm, const GError *error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (error->code == COCO_TTRPC_DEADLINE_EXCEEDED)
+        g_set_error(&failure, COCO_TTRPC_ERROR, error->code, "agent did not answer within %.0f s",
+                    (double) vm->launched->agent_timeout_us / G_USEC_PER_SEC);
+    else
+        g_set_error(&failure, COCO_TTRPC_ERROR, error->code,
+                    "the guest went away before its agent answered (%s: %s)", vm->launched->agent,
+                    error->message);
+    fail(vm, failure);
+}
+
+static void
+on_health(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
+    CocoPodVm *vm = user_data;
+
+    if (g_error_matches(error, COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED))
+        return;
+    if (reply == NULL)
+        fail_without_answer(vm, error);
+    else
+        create_sandbox(vm);
+}
+
+static void
+on_connected(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    int fd = coco_transport_connect_finish(result, &error);
+    Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+    CocoPodVm *vm = user_data;
+
+    if (g_error_matches(error, COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED))
+        return;
+    if (fd < 0) {
+        fail_without_answer(vm, error);
+        return;
+    }
+    vm->agent = coco_ttrpc_client_new(fd);
+    coco_ttrpc_client_set_closed_func(vm->agent, on_agent_closed, vm);
+    coco_ttrpc_client_call_async(vm->agent, "grpc.Health", "Check", &request.base,
+                                 &grpc__health_check_response__descriptor,
+                                 vm->launched->agent_timeout_us, vm->cancellable, on_health, vm);
+}
+
+static void
+on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data)
+{
+    CocoPodVm *vm = user_data;
+    g_autoptr(GError) error = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE,
+                                                  "the connection to the agent is gone");
+
+    fail(vm, error);
+}
+
+static gboolean
+on_process_gone(int fd, GIOCondition condition, void *user_data)
+{
+    ProcessWatch *watch = user_data;
+    CocoPodVm *vm = watch->vm;
+    g_autoptr(GError) error = NULL;
+
+    watch->source = 0;
+    coco_fd_clear(&watch->pidfd);
+    if (watch->which != PROCESS_CONSOLE) {
+        error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE, "%s ended (pid %d)",
+                            watch->which == PROCESS_VM ? "the VM" : "virtiofsd",
+                            watch->which == PROCESS_VM ? vm->launched->vm_pid
+                                                       : vm->launched->virtiofsd_pid);
+        fail(vm, error);
+    }
+    if (vm->state == COCO_POD_VM_STOPPING)
+        continue_stopping(vm);
+    return G_SOURCE_REMOVE;
+}
+
+/* False with errno: nothing tells of its end. ESRCH: it has ended. */
+static bool
+watch_process(CocoPodVm *vm, Process which, pid_t pid)
+{
+    ProcessWatch *watch = &vm->processes[which];
+
+    if (pid <= 0)
+        return true;
+    watch->pidfd = pidfd_open(pid, 0);
+    if (watch->pidfd < 0)
+        return false;
+    watch->source = g_unix_fd_add(watch->pidfd, G_IO_IN, on_process_gone, watch);
+    return true;
+}
+
+static bool
+watch_launched(CocoPodVm *vm, GError **error)
+{
+    static const char *const names[N_PROCESSES] = { "the VM", "virtiofsd", "the console logger" };
+    const pid_t pids[N_PROCESSES] = { vm->launched->vm_pid, vm->launched->virtiofsd_pid,
+                                      vm->launched->console_pid };
+
+    for (unsigned int i = 0; i < N_PROCESSES; i++) {
+        if (watch_process(vm, (Process) i, pids[i]))
+            continue;
+        if (errno != ESRCH)
+            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE, "watch %s (pid %d): %s",
+                        names[i], pids[i], g_strerror(errno));
+        else if (i != PROCESS_CONSOLE)
+            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE,
+                        "%s ended at once (pid %d)", names[i], pids[i]);
+        else
+            continue;
+        return false;
+    }
+    return true;
+}
+
+static void
+on_launched(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    CocoLaunchResult *launched = coco_launcher_run_finish(result, &error);
+    CocoPodVm *vm = user_data;
+
+    vm->launcher_runs = false;
+    vm->launcher = NULL;
+    if (launched == NULL || vm->state != COCO_POD_VM_LAUNCHING) {
+        coco_launch_result_free(launched);
+        if (vm->state == COCO_POD_VM_STOPPING)
+            continue_stopping(vm);
+        else
+            fail(vm, error);
+        return;
+    }
+    vm->launched = launched;
+    vm->was_launched = true;
+    (void) step(vm, COCO_POD_VM_EV_LAUNCHED);
+    g_message("vm %s: pid %d started (%s)", vm->pod_id, launched->vm_pid,
+              launched->summary != NULL ? launched->summary : "no config line");
+    if (launched->measurement != NULL)
+        g_message("vm %s: expected measurement %s", vm->pod_id, launched->measurement);
+    if (!watch_launched(vm, &error)) {
+        fail(vm, error);
+        return;
+    }
+    if (g_strv_length(launched->disks) != vm->n_disks) {
+        error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
+                            "the launcher gave %u places for %zu disks",
+                            g_strv_length(launched->disks), vm->n_disks);
+        fail(vm, error);
+        return;
+    }
+    coco_transport_connect_async(launched->agent, launched->agent_timeout_us, vm->cancellable,
+                                 on_connected, vm);
+}
+
+void
+coco_pod_vm_start(CocoPodVm *vm)
+{
+    g_autofree char *program = coco_launcher_find_program();
+    CocoLaunchRequest request = {
+        .program = program,
+        .config = vm->config_path,
+        .run_dir = coco_pod_dir_path(vm->dir),
+        .share = coco_pod_dir_shared(vm->dir),
+        .initdata = coco_pod_initdata_file(vm->dir),
+    };
+
+    if (vm->state != COCO_POD_VM_NEW || !step(vm, COCO_POD_VM_EV_START))
+        return;
+    vm->started_at = g_get_monotonic_time();
+    vm->launcher_runs = true;
+    vm->launcher = coco_launcher_run_async(&request, vm->signals, vm->cancellable, on_launched, vm);
+}
+
+bool
+coco_pod_vm_launch(CocoPodVm *vm, const CocoLaunchNeeds *needs, GError **error)
+{
+    vm->settled = true;
+    vm->has_share = needs->share;
+    vm->n_disks = needs->n_disks;
+    return vm->launcher == NULL || coco_launcher_send(vm->launcher, needs, error);
+}
+
+bool
+coco_pod_vm_is_settled(const CocoPodVm *vm)
+{
+    return vm->settled;
+}
+
+bool
+coco_pod_vm_has_share(const CocoPodVm *vm)
+{
+    return vm->has_share;
+}
+
+char *const *
+coco_pod_vm_disks(const CocoPodVm *vm)
+{
+    return vm->launched->disks;
+}
+
+/* Adds what the guest said last, now that nothing more can come. */
+static void
+complete_reason(CocoPodVm *vm)
+{
+    g_autofree char *tail = NULL;
+
+    if (vm->reason == NULL) {
+        g_set_error(&vm->reason, COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE, "the VM was stopped");
+        return;
+    }
+    if (vm->was_launched && !vm->asked_to_stop)
+        tail = coco_console_tail(coco_pod_dir_console(vm->dir));
+    if (tail != NULL) {
+        g_autoptr(GError) bare = g_steal_pointer(&vm->reason);
+
+        g_set_error(&vm->reason, bare->domain, bare->code, "%s; console: \"%s\"", bare->message,
+                    tail);
+    }
+}
+
+static void
+enter_gone(CocoPodVm *vm)
+{
+    g_autoptr(GArray) stop_waiters = NULL;
+    bool was_asked = vm->asked_to_stop;
+
+    g_clear_handle_id(&vm->settle_source, g_source_remove);
+    unwatch_processes(vm);
+    complete_reason(vm);
+    tell_soon(vm);
+    if (vm->on_gone != NULL && vm->was_launched && !was_asked)
+        vm->on_gone(vm, vm->reason, vm->on_gone_data);
+    stop_waiters = g_steal_pointer(&vm->stop_waiters);
+    vm->stop_waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
+    for (unsigned int i = 0; i < stop_waiters->len; i++) {
+        const StopWaiter *waiter = &g_array_index(stop_waiters, StopWaiter, i);
+
+        waiter->func(waiter->user_data);
+    }
+}
+
+static void
+sweep(CocoPodVm *vm)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!coco_pod_dir_kill_processes(vm->dir, getpid(), SWEEP_TIMEOUT_MS, NULL, &error))
+        g_warning("vm %s: %s", vm->pod_id, error->message);
+    if (step(vm, COCO_POD_VM_EV_DOWN))
+        enter_gone(vm);
+}
+
+static gboolean
+on_settle_timeout(void *user_data)
+{
+    CocoPodVm *vm = user_data;
+
+    vm->settle_source = 0;
+    sweep(vm);
+    return G_SOURCE_REMOVE;
+}
+
+/* Called at each sign that something has ended. */
+static void
+continue_stopping(CocoPodVm *vm)
+{
+    if (vm->launcher_runs || vm->processes[PROCESS_VM].pidfd >= 0)
+        return;
+    if (vm->processes[PROCESS_VIRTIOFSD].pidfd < 0 && vm->processes[PROCESS_CONSOLE].pidfd < 0)
+        sweep(vm);
+    else if (vm->settle_source == 0)
+        vm->settle_source = g_timeout_add(SETTLE_MS, on_settle_timeout, vm);
+}
+
+static gboolean
+on_stopping_idle(void *user_data)
+{
+    CocoPodVm *vm = user_data;
+
+    vm->settle_source = 0;
+    continue_stopping(vm);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+enter_stopping(CocoPodVm *vm)
+{
+    g_cancellable_cancel(vm->cancellable);
+    if (vm->agent != NULL)
+        coco_ttrpc_client_set_closed_func(vm->agent, NULL, NULL);
+    if (vm->processes[PROCESS_VM].pidfd >= 0)
+        (void) pidfd_send_signal(vm->processes[PROCESS_VM].pidfd, SIGKILL, NULL, 0);
+    /* From the main loop: the caller may be a callback of what is going to be taken down. */
+    vm->settle_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_stopping_idle, vm, NULL);
+}
+
+void
+coco_pod_vm_abandon(CocoPodVm *vm, const GError *reason)
+{
+    fail(vm, reason);
+}
+
+void
+coco_pod_vm_stop(CocoPodVm *vm, CocoPodVmStoppedFunc func, void *user_data)
+{
+    StopWaiter waiter = { .func = func, .user_data = user_data };
+
+    if (vm->state == COCO_POD_VM_GONE) {
+        func(user_data);
+        return;
+    }
+    g_array_append_val(vm->stop_waiters, waiter);
+    if (step(vm, COCO_POD_VM_EV_STOP)) {
+        vm->asked_to_stop = true;
+        enter_stopping(vm);
+    }
+}

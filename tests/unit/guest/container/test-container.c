@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of a container with a script in crun's place, over the real protocol: a server on one
+ * end of a socketpair, a client on the other.
+ */
+#include "guest/agent/service.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "guest-protocol/proto/agent-pb.h"
+#include "guest-protocol/oci/oci-json.h"
+#include "guest-protocol/ttrpc/ttrpc-client.h"
+#include "guest/system/directory-tree.h"
+
+/* `create` starts its command at once; `exec` one that has ended before its pid is known. They end
+ * with exec, because a shell that goes on may collect the child itself, as crun never does. */
+#define FAKE_CRUN                                                                                  \
+    "#!/bin/sh\n"                                                                                  \
+    "shift 3; verb=$1; exec 5<&0\n"                                                                \
+    "fail() { echo \"$1\" >/proc/self/fd/3; exit 1; }\n"                                           \
+    "for word; do [ \"$last\" = --pid-file ] && pid_file=$word; last=$word; done\n"                \
+    "case $verb-$last in\n"                                                                        \
+    "create-nocmd) fail 'executable file `sh` not found in $PATH';;\n"                             \
+    "create-broken) fail 'mount failed';;\n"                                                       \
+    "create-*) sh -c 'cat; echo err >&2; exit 42' <&5 & exec echo $! >$pid_file;;\n"               \
+    "exec-*) sh -c 'exit 8' & exec echo $! >$pid_file;;\n"                                         \
+    "esac\n"
+
+typedef struct {
+    char *root;
+    CocoLayout *layout;
+    CocoReaper *reaper;
+    CocoCrun *crun;
+    CocoSandbox *sandbox;
+    CocoService *service;
+    CocoTtrpcServer *server;
+    CocoTtrpcClient *client;
+} Rig;
+
+static void
+rig_clear(Rig *rig)
+{
+    coco_ttrpc_client_free(rig->client);
+    coco_ttrpc_server_free(rig->server);
+    coco_service_free(rig->service);
+    coco_sandbox_free(rig->sandbox);
+    coco_crun_free(rig->crun);
+    coco_reaper_free(rig->reaper);
+    coco_layout_free(rig->layout);
+    coco_directory_tree_remove(rig->root);
+    g_free(rig->root);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Rig, rig_clear)
+
+static void
+rig_start(Rig *rig)
+{
+    g_autofree char *program = NULL;
+    g_autofree char *rootfs = NULL;
+    int ends[2];
+
+    (void) signal(SIGPIPE, SIG_IGN);
+    rig->root = g_dir_make_tmp("coco-container-XXXXXX", NULL);
+    program = g_build_filename(rig->root, "crun", NULL);
+    cr_assert(
+        g_file_set_contents_full(program, FAKE_CRUN, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+    rig->layout = coco_layout_new(rig->root);
+    cr_assert(coco_layout_make(rig->layout, NULL));
+    rootfs = g_build_filename(coco_layout_get_shared(rig->layout), "rootfs", NULL);
+    cr_assert_eq(g_mkdir_with_parents(rootfs, 0755), 0);
+    rig->reaper = coco_reaper_new(NULL);
+    rig->crun = coco_crun_new(rig->reaper, rig->layout, program);
+    rig->sandbox = coco_sandbox_new(rig->layout, rig->reaper, rig->crun);
+    rig->service = coco_service_new(rig->sandbox, rig->layout, NULL, NULL);
+    rig->server = coco_ttrpc_server_new();
+    coco_service_attach(rig->service, rig->server);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    coco_ttrpc_server_add_connection(rig->server, ends[0]);
+    rig->client = coco_ttrpc_client_new(ends[1]);
+}
+
+typedef struct {
+    bool done;
+    ProtobufCMessage *reply;
+    GError *error;
+} Answer;
+
+static void
+on_answer(GObject *source, GAsyncResult *result, void *user_data)
+{
+    Answer *answer = user_data;
+
+    answer->reply = coco_ttrpc_client_call_finish(result, &answer->error);
+    answer->done = true;
+}
+
+/* The reply (caller owns), or NULL with the error in out_error. */
+static ProtobufCMessage *
+call(Rig *rig, const char *method, const ProtobufCMessage *request,
+     const ProtobufCMessageDescriptor *reply, GError **out_error)
+{
+    Answer answer = { 0 };
+
+    coco_ttrpc_client_call_async(rig->client, "grpc.AgentService", method, request, reply, 0, NULL,
+                                 on_answer, &answer);
+    while (!answer.done)
+        (void) g_main_context_iteration(NULL, TRUE);
+    if (answer.error != NULL)
+        g_propagate_error(out_error, answer.error);
+    return answer.reply;
+}
+
+static int
+code(Rig *rig, const char *method, const ProtobufCMessage *request, char **out_text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ProtobufCMessage) reply =
+        call(rig, method, request, &grpc__check_request__descriptor, &error);
+
+    if (out_text != NULL)
+        *out_text = error != NULL ? g_strdup(error->message) : NULL;
+    return error != NULL ? error->code : 0;
+}
+
+static int
+create(Rig *rig, const char *id, char **out_text)
+{
+    g_autofree char *json =
+        g_strdup_printf("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\"},"
+                        "\"root\":{\"path\":\"%s/rootfs\"}}",
+                        coco_layout_get_shared(rig->layout));
+    g_autoptr(Grpc__Spec) spec = coco_oci_spec_from_json(json, strlen(json), NULL);
+    Grpc__CreateContainerRequest request;
+
+    grpc__create_container_request__init(&request);
+    request.container_id = (char *) id;
+    request.oci = spec;
+    return code(rig, "CreateContainer", &request.base, out_text);
+}
+
+static int
+simple(Rig *rig, const char *method, const char *id, char **out_text)
+{
+    Grpc__StartContainerRequest request; /* Remove, Pause, Resume and Stats begin the same way */
+
+    grpc__start_container_request__init(&request);
+    request.container_id = (char *) id;
+    return code(rig, method, &request.base, out_text);
+}
+
+static int
+wait_status(Rig *rig, const char *id, const char *exec_id)
+{
+    Grpc__WaitProcessRequest request;
+    g_autoptr(Grpc__WaitProcessResponse) response = NULL;
+
+    grpc__wait_process_request__init(&request);
+    request.container_id = (char *) id;
+    request.exec_id = (char *) exec_id;
+    response = (Grpc__WaitProcessResponse *) call(rig, "WaitProcess", &request.base,
+                                                  &grpc__wait_process_response__descriptor, NULL);
+    return response != NULL ? response->status : -1;
+}
+
+static char *
+read_all(Rig *rig, const char *method, const char *id)
+{
+    GString *text = g_string_new(NULL);
+    Grpc__ReadStreamRequest request;
+
+    grpc__read_stream_request__init(&request);
+    request.container_id = (char *) id;
+    for (;;) {
+        g_autoptr(Grpc__ReadStreamResponse) response = (Grpc__ReadStreamResponse *) call(
+            rig, method, &request.base, &grpc__read_stream_response__descriptor, NULL);
+
+        if (response == NULL || response->data.len == 0)
+            return g_string_free(text, FALSE);
+        g_string_append_len(text, (const char *) response->data.data, (gssize) response->data.len);
+    }
+}
+
+static void
+write_stdin(Rig *rig, const char *id, const char *text)
+{
+    Grpc__WriteStreamRequest request;
+    g_autoptr(Grpc__WriteStreamResponse) response = NULL;
+
+    grpc__write_stream_request__init(&request);
+    request.container_id = (char *) id;
+    request.data.data = (uint8_t *) text;
+    request.data.len = strlen(text);
+    response = (Grpc__WriteStreamResponse *) call(rig, "WriteStdin", &request.base,
+                                                  &grpc__write_stream_response__descriptor, NULL);
+    cr_assert_eq(response->len, strlen(text));
+}
+
+Test(container, a_whole_life, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+    g_autofree char *out = NULL;
+    g_autofree char *err = NULL;
+
+    rig_start(&rig);
+    cr_assert_eq(create(&rig, "c", NULL), 0);
+    cr_assert_eq(create(&rig, "c", NULL), COCO_TTRPC_ALREADY_EXISTS);
+    cr_assert_eq(simple(&rig, "StartContainer", "c", NULL), 0);
+    cr_assert_eq(simple(&rig, "StartContainer", "c", NULL), COCO_TTRPC_FAILED_PRECONDITION);
+    write_stdin(&rig, "c", "through");
+    cr_assert_eq(simple(&rig, "CloseStdin", "c", NULL), 0);
+    cr_assert_eq(wait_status(&rig, "c", ""), 42);
+    cr_assert_eq(wait_status(&rig, "c", "c"), 42, "asked again, by its other name");
+    out = read_all(&rig, "ReadStdout", "c");
+    err = read_all(&rig, "ReadStderr", "c");
+    cr_assert_str_eq(out, "through");
+    cr_assert_str_eq(err, "err\n");
+    cr_assert_eq(simple(&rig, "RemoveContainer", "c", NULL), 0);
+    cr_assert_eq(simple(&rig, "RemoveContainer", "c", NULL), COCO_TTRPC_NOT_FOUND);
+    cr_assert_eq(wait_status(&rig, "c", ""), -1);
+}
+
+Test(container, a_missing_command_is_an_error_of_start, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+    g_autofree char *text = NULL;
+
+    rig_start(&rig);
+    cr_assert_eq(create(&rig, "nocmd", NULL), 0);
+    cr_assert_eq(simple(&rig, "StartContainer", "nocmd", &text), COCO_TTRPC_NOT_FOUND);
+    cr_assert_str_eq(text, "exec: \"sh\": executable file not found in $PATH");
+    cr_assert_eq(wait_status(&rig, "nocmd", ""), 127);
+    cr_assert_eq(simple(&rig, "RemoveContainer", "nocmd", NULL), 0);
+}
+
+Test(container, a_failed_create_leaves_nothing, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+    g_autofree char *text = NULL;
+    g_autofree char *bundle = NULL;
+
+    rig_start(&rig);
+    bundle = g_build_filename(coco_layout_get_base(rig.layout), "broken", NULL);
+    cr_assert_eq(create(&rig, "broken", &text), COCO_TTRPC_INTERNAL);
+    cr_assert_str_eq(text, "crun create: mount failed");
+    cr_assert_not(g_file_test(bundle, G_FILE_TEST_EXISTS));
+    cr_assert_eq(simple(&rig, "StartContainer", "broken", NULL), COCO_TTRPC_NOT_FOUND);
+    cr_assert_eq(create(&rig, "broken", NULL), COCO_TTRPC_INTERNAL, "the id is free again");
+}
+
+Test(container, an_exec_that_ends_early_is_not_lost, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+    Grpc__ExecProcessRequest request;
+    Grpc__Process process;
+    char *args[] = { (char *) "x" };
+
+    rig_start(&rig);
+    cr_assert_eq(create(&rig, "c", NULL), 0);
+    cr_assert_eq(simple(&rig, "StartContainer", "c", NULL), 0);
+    grpc__exec_process_request__init(&request);
+    grpc__process__init(&process);
+    process.args = args;
+    process.n_args = 1;
+    process.cwd = (char *) "/";
+    request.container_id = (char *) "c";
+    request.exec_id = (char *) "e";
+    request.process = &process;
+    for (int i = 0; i < 5; i++) {
+        g_autofree char *text = NULL;
+
+        cr_assert_eq(code(&rig, "ExecProcess", &request.base, &text), 0, "%s", text);
+        cr_assert_eq(wait_status(&rig, "c", "e"), 8);
+    }
+    request.exec_id = (char *) "../e";
+    cr_assert_eq(code(&rig, "ExecProcess", &request.base, NULL), COCO_TTRPC_INVALID_ARGUMENT);
+    request.exec_id = (char *) "c";
+    cr_assert_eq(code(&rig, "ExecProcess", &request.base, NULL), COCO_TTRPC_ALREADY_EXISTS);
+    cr_assert_eq(simple(&rig, "CloseStdin", "c", NULL), 0);
+    cr_assert_eq(wait_status(&rig, "c", ""), 42);
+}
+
+Test(container, bad_requests_have_codes, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+
+    rig_start(&rig);
+    cr_assert_eq(create(&rig, "../x", NULL), COCO_TTRPC_INVALID_ARGUMENT);
+    cr_assert_eq(create(&rig, "shared", NULL), COCO_TTRPC_INVALID_ARGUMENT);
+    cr_assert_eq(simple(&rig, "StartContainer", "none", NULL), COCO_TTRPC_NOT_FOUND);
+    cr_assert_eq(simple(&rig, "StatsContainer", "none", NULL), COCO_TTRPC_NOT_FOUND);
+    cr_assert_eq(simple(&rig, "PauseContainer", "none", NULL), COCO_TTRPC_NOT_FOUND);
+    cr_assert_eq(simple(&rig, "ReadStdout", "", NULL), COCO_TTRPC_INVALID_ARGUMENT);
+    cr_assert_eq(simple(&rig, "ListRoutes", "x", NULL), COCO_TTRPC_UNIMPLEMENTED);
+    cr_assert_eq(simple(&rig, "SetPolicy", "x", NULL), COCO_TTRPC_UNIMPLEMENTED);
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * vmm/config/launch-request.c and vmm/config/vm-disk.c: what a request may say, what may be a disk,
+ * where disks are.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "vmm/config/launch-request.h"
+#include "vmm/config/vmm-error.h"
+
+Test(launch_request, what_is_read)
+{
+    const char *text =
+        "{\"share\":true,\"hotplug\":true,\"disks\":[{\"path\":\"/a b\",\"readonly\":true},"
+        "{\"path\":\"/c\",\"readonly\":false}],\"later\":1}";
+    g_auto(CocoLaunchRequest) request = { 0 };
+    g_auto(CocoLaunchRequest) nothing = { 0 };
+
+    cr_assert(coco_launch_request_parse(text, strlen(text), &request, NULL));
+    cr_assert(request.share);
+    cr_assert(request.hotplug);
+    cr_assert_eq(request.disks.n, 2);
+    cr_assert_str_eq(request.disks.items[0].path, "/a b");
+    cr_assert(request.disks.items[0].readonly);
+    cr_assert_not(request.disks.items[1].readonly);
+    cr_assert(coco_launch_request_parse("{}", 2, &nothing, NULL));
+    cr_assert_not(nothing.share);
+    cr_assert_not(nothing.hotplug);
+    cr_assert_eq(nothing.disks.n, 0);
+}
+
+Test(launch_request, what_is_refused)
+{
+    static const struct {
+        const char *text;
+        const char *cause;
+    } rows[] = {
+        { "", "not one JSON object in a line" },
+        { "{", "not one JSON object in a line" },
+        { "{} {}", "not one JSON object in a line" },
+        { "[]", "not a JSON object" },
+        { "null", "not one JSON object in a line" },
+        { "{\"share\":1}", "share is not true or false" },
+        { "{\"hotplug\":\"yes\"}", "hotplug is not true or false" },
+        { "{\"disks\":{}}", "disks is not a list" },
+        { "{\"disks\":[1]}", "disk 0 has no absolute path" },
+        { "{\"disks\":[{}]}", "disk 0 has no absolute path" },
+        { "{\"disks\":[{\"path\":\"a\"}]}", "disk 0 has no absolute path" },
+        { "{\"disks\":[{\"path\":\"/a\\u0000b\",\"readonly\":true}]}",
+          "disk 0 has no absolute path" },
+        { "{\"disks\":[{\"path\":\"/a\"}]}", "disk 0: readonly is not true or false" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(CocoLaunchRequest) request = { 0 };
+        g_autoptr(GError) error = NULL;
+
+        cr_assert_not(
+            coco_launch_request_parse(rows[i].text, strlen(rows[i].text), &request, &error));
+        cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
+        cr_assert(g_str_has_suffix(error->message, rows[i].cause), "text %zu: %s", i,
+                  error->message);
+    }
+}
+
+Test(launch_request, too_many_disks)
+{
+    g_autoptr(GString) text = g_string_new("{\"disks\":[");
+    g_auto(CocoLaunchRequest) request = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    for (int i = 0; i <= COCO_VM_DISKS_MAX; i++)
+        g_string_append_printf(text, "%s{\"path\":\"/d\",\"readonly\":true}", i > 0 ? "," : "");
+    g_string_append(text, "]}");
+    cr_assert_not(coco_launch_request_parse(text->str, text->len, &request, &error));
+    cr_assert(g_str_has_suffix(error->message, "129 disks are more than the 128 of a VM"));
+}
+
+Test(launch_request, a_line_that_comes_in_pieces)
+{
+    g_auto(CocoLaunchRequest) request = { 0 };
+    int ends[2];
+    int silent[2];
+
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    cr_assert_eq(pipe2(silent, O_CLOEXEC | O_NONBLOCK), 0);
+    cr_assert_eq(write(ends[1], "{\"share\"", 8), 8);
+    cr_assert_eq(write(ends[1], ":true}\n", 7), 7);
+    cr_assert(coco_launch_request_read(ends[0], silent[0], &request, NULL));
+    cr_assert(request.share);
+}
+
+Test(launch_request, an_end_without_a_line)
+{
+    g_auto(CocoLaunchRequest) request = { 0 };
+    g_autoptr(GError) error = NULL;
+    int ends[2];
+    int silent[2];
+
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    cr_assert_eq(pipe2(silent, O_CLOEXEC | O_NONBLOCK), 0);
+    cr_assert_eq(write(ends[1], "{}", 2), 2);
+    cr_assert_eq(close(ends[1]), 0);
+    cr_assert_not(coco_launch_request_read(ends[0], silent[0], &request, &error));
+    cr_assert_str_eq(error->message,
+                     "read launch request: standard input ended before the end of a line");
+}
+
+static char *
+open_error(const char *path, bool readonly)
+{
+    g_auto(CocoVmDisks) disks = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    coco_vm_disks_add(&disks, path, readonly);
+    if (coco_vm_disks_open(&disks, &error))
+        return NULL;
+    cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
+    return g_strdup(error->message);
+}
+
+Test(vm_disk, what_may_be_one)
+{
+    g_autofree char *directory = g_dir_make_tmp("coco-disk-XXXXXX", NULL);
+    g_autofree char *file = g_build_filename(directory, "file", NULL);
+    g_autofree char *empty = g_build_filename(directory, "empty", NULL);
+    g_autofree char *fifo = g_build_filename(directory, "fifo", NULL);
+    g_autofree char *link = g_build_filename(directory, "link", NULL);
+    const char *const others[] = { directory, fifo, "/dev/null" };
+    g_auto(CocoVmDisks) disks = { 0 };
+    g_autofree char *letters = NULL;
+    g_autofree char *message = open_error("/not/there", true);
+
+    cr_assert(g_file_set_contents(file, "x", 1, NULL));
+    cr_assert(g_file_set_contents(empty, "", 0, NULL));
+    cr_assert_eq(mkfifo(fifo, 0600), 0);
+    cr_assert_eq(symlink(file, link), 0);
+    cr_assert_str_eq(message, "open disk '/not/there': No such file or directory");
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_autofree char *other = open_error(others[i], true);
+
+        cr_assert(g_str_has_suffix(other, ": neither a file nor a block device"), "%s", other);
+    }
+    g_free(message);
+    message = open_error(empty, false);
+    cr_assert(g_str_has_suffix(message, ": the file is empty"), "%s", message);
+    coco_vm_disks_add(&disks, link, true);
+    coco_vm_disks_add(&disks, file, false);
+    cr_assert(coco_vm_disks_open(&disks, NULL));
+    cr_assert_eq(fcntl(disks.items[0].fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+    cr_assert_eq(fcntl(disks.items[1].fd, F_GETFL) & O_ACCMODE, O_RDWR);
+    letters = coco_vm_disks_letters(&disks);
+    cr_assert_str_eq(letters, "fF");
+    for (const char *const *name = (const char *const[]){ file, empty, fifo, link, NULL };
+         *name != NULL; name++)
+        (void) unlink(*name);
+    (void) rmdir(directory);
+}
+
+Test(vm_disk, places)
+{
+    static const struct {
+        size_t i;
+        const char *path;
+    } rows[] = { { 0, "08" }, { 15, "17" }, { 16, "08.1" }, { 127, "17.7" } };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path = coco_vm_disk_pci_path(rows[i].i);
+
+        cr_assert_str_eq(path, rows[i].path);
+    }
+}
+
+Test(vm_disk, places_of_those_that_come_later)
+{
+    static const char *const others[] = { "", "18/00/00", "18/00/20", "18/00/1", "08", "hot01" };
+
+    for (unsigned int slot = 1; slot <= COCO_HOTPLUG_SLOTS; slot++) {
+        g_autofree char *path = coco_hot_disk_pci_path(slot);
+
+        cr_assert_eq(coco_hot_disk_slot(path), slot);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+        cr_assert_eq(coco_hot_disk_slot(others[i]), 0, "%s", others[i]);
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * vmm/domain/domain-xml.c against golden files. COCO_UPDATE_GOLDEN=1 rewrites them.
+ */
+#include <string.h>
+
+#include <criterion/criterion.h>
+#include <libxml/parser.h>
+
+#include "vmm/domain/domain-xml.h"
+
+static CocoVmConfig *
+config_of(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    CocoVmConfig *config = coco_vm_config_parse("golden", text, strlen(text), NULL, &error);
+
+    cr_assert_null(error);
+    return config;
+}
+
+#define CONFIG "[vm]\ntee=none\n[guest]\nkernel=/g/vmlinuz\ninitrd=/g/initrd.img\n"
+
+static void
+compare_facts(const char *name, const char *text, const CocoDomainFacts *facts)
+{
+    g_autoptr(CocoVmConfig) config = config_of(text);
+    g_autofree char *xml = coco_domain_xml(config, facts);
+    g_autofree char *path = g_build_filename(GOLDEN_DIR, name, NULL);
+    g_autofree char *golden = NULL;
+
+    if (g_getenv("COCO_UPDATE_GOLDEN") != NULL)
+        cr_assert(g_file_set_contents(path, xml, -1, NULL));
+    cr_assert(g_file_get_contents(path, &golden, NULL, NULL), "no golden file %s", path);
+    cr_assert_str_eq(xml, golden);
+}
+
+static void
+compare(const char *name, const char *text, CocoAccel accel, CocoTransport transport,
+        const char *share)
+{
+    CocoDomainFacts facts = { accel, transport, "/run/coco/0123456789abcdef0123", share,
+                              "/run/coco/0123456789abcdef0123/vm/virtiofsd" };
+
+    compare_facts(name, text, &facts);
+}
+
+Test(domain_xml, kvm_vsock_share)
+{
+    compare("kvm-vsock-share.xml", CONFIG, COCO_ACCEL_KVM, COCO_TRANSPORT_VSOCK,
+            "/run/coco/0123456789abcdef0123/shared");
+}
+
+Test(domain_xml, kvm_vsock)
+{
+    compare("kvm-vsock.xml", CONFIG, COCO_ACCEL_KVM, COCO_TRANSPORT_VSOCK, NULL);
+}
+
+Test(domain_xml, tcg_channel_share)
+{
+    compare("tcg-channel-share.xml", CONFIG, COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL,
+            "/run/coco/0123456789abcdef0123/shared");
+}
+
+Test(domain_xml, tcg_channel)
+{
+    compare("tcg-channel.xml", CONFIG, COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL, NULL);
+}
+
+/* Files by descriptor, devices by a node of QEMU's own; more than one slot's worth of them, and
+ * more than have interrupts of their own. */
+Test(domain_xml, disks_of_the_host)
+{
+    g_auto(CocoVmDisks) disks = { 0 };
+    CocoDomainFacts facts = { .accel = COCO_ACCEL_TCG,
+                              .transport = COCO_TRANSPORT_CHANNEL,
+                              .run_dir = "/run/coco/0123456789abcdef0123",
+                              .initdata_disk = "/run/coco/0123456789abcdef0123/initdata.img",
+                              .disks = &disks };
+
+    coco_vm_disks_add(&disks, "/snapshots/1/rwlayer.img", false);
+    coco_vm_disks_add(&disks, "/snapshots/<2>/layer.erofs", true);
+    coco_vm_disks_add(&disks, "/dev/mapper/pool-snap-3", false);
+    coco_vm_disks_add(&disks, "/dev/mapper/pool-snap-4", true);
+    disks.items[2].is_device = disks.items[3].is_device = true;
+    while (disks.n < COCO_VM_DISKS_OWN_INTERRUPTS + 2)
+        coco_vm_disks_add(&disks, "/layer", true);
+    compare_facts("disks.xml", CONFIG, &facts);
+}
+
+Test(domain_xml, room_for_disks_that_come_later)
+{
+    CocoDomainFacts facts = { .accel = COCO_ACCEL_TCG,
+                              .transport = COCO_TRANSPORT_CHANNEL,
+                              .run_dir = "/run/coco/0123456789abcdef0123",
+                              .hotplug = true };
+
+    compare_facts("hotplug.xml", CONFIG, &facts);
+}
+
+Test(domain_xml, every_key_that_shows)
+{
+    compare("all-keys.xml",
+            CONFIG "cmdline=<&\"' x\nfirmware=/fw.fd\n[debug]\nguest_verbose=true\n"
+                   "[vm]\ncpu=EPYC-v4\nvcpus=4\nmemory_mib=1024\nmachine=pc-q35-7.2\n"
+                   "[host]\nqemu=/opt/qemu\n",
+            COCO_ACCEL_KVM, COCO_TRANSPORT_CHANNEL, NULL);
+}
+
+Test(domain_xml, hostile_text_stays_text)
+{
+    CocoDomainFacts facts = { COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL, "/r", "/a'><b>&\"", "/v" };
+    g_autoptr(CocoVmConfig) config = config_of(CONFIG "cmdline=</cmdline><x/>]]>\n");
+    g_autofree char *xml = coco_domain_xml(config, &facts);
+    xmlDoc *document = xmlReadMemory(xml, (int) strlen(xml), "x", NULL, XML_PARSE_NONET);
+
+    cr_assert_not_null(document);
+    cr_assert_null(strstr(xml, "<x/>"));
+    cr_assert_null(strstr(xml, "<b>"));
+    xmlFreeDoc(document);
+}

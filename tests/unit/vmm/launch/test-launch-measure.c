@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * vmm/launch/launch-measure.c: what is measured is what was opened, beside the start and in time.
+ */
+#include <string.h>
+#include <sys/wait.h>
+
+#include <criterion/criterion.h>
+
+#include "tests/unit/vmm/scratch-dir.h"
+#include "vmm/launch/launch-measure.h"
+#include "vmm/launch/launch-report.h"
+#include "vmm/config/vmm-error.h"
+
+/* A plan with its files in dir, opened; the firmware has no metadata. */
+static void
+make_plan(CocoLaunchPlan *plan, const char *dir, const char *tee, const char *more)
+{
+    g_autofree char *text = g_strdup_printf("[vm]\ntee=%s\n[guest]\nkernel=%s/k\ninitrd=%s/i\n"
+                                            "firmware=%s/f\n[host]\nboot_files=shared\n%s",
+                                            tee, dir, dir, dir, more);
+    g_autoptr(GError) error = NULL;
+
+    g_free(scratch_dir_write(dir, "k", "kernel", 6));
+    g_free(scratch_dir_write(dir, "i", "initrd", 6));
+    g_free(scratch_dir_write(dir, "f", "firmware", 8));
+    plan->config = coco_vm_config_parse("t.conf", text, strlen(text), NULL, &error);
+    cr_assert_not_null(plan->config, "%s", error != NULL ? error->message : "");
+    plan->boot = coco_boot_files_new(plan->config, NULL);
+    cr_assert(coco_boot_files_open(plan->boot, "/proc/nonexistent", NULL));
+}
+
+static json_object *
+measure(const CocoLaunchPlan *plan, GError **error)
+{
+    CocoInitdataSource nothing = { 0 };
+    g_auto(CocoLaunchMeasure) child = COCO_LAUNCH_MEASURE_INIT;
+    json_object *values = NULL;
+
+    cr_assert(coco_launch_measure_start(&child, plan, &nothing, error));
+    (void) coco_launch_measure_finish(&child, g_get_monotonic_time() + 20 * G_USEC_PER_SEC, &values,
+                                      error);
+    return values;
+}
+
+Test(launch_measure, without_a_tee_nothing_is_measured)
+{
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_auto(CocoLaunchPlan) plan = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    make_plan(&plan, dir, "none", "");
+    cr_assert_null(measure(&plan, &error));
+    cr_assert_null(error);
+}
+
+/* Plain SEV without kernel hashes is the sha256 of the firmware. */
+Test(launch_measure, the_file_that_was_opened_counts_and_not_its_name)
+{
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_auto(CocoLaunchPlan) plan = { 0 };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_object) values = NULL;
+    g_autofree char *expected = g_compute_checksum_for_string(G_CHECKSUM_SHA256, "firmware", 8);
+
+    make_plan(&plan, dir, "sev", "[sev]\nkernel_hashes=no\n");
+    g_free(scratch_dir_write(dir, "f", "replaced", 8));
+    values = measure(&plan, &error);
+    cr_assert_null(error, "%s", error != NULL ? error->message : "");
+    cr_assert_str_eq(coco_json_string(values, "launch_digest"), expected);
+    cr_assert_not(coco_boot_files_check(plan.boot, NULL));
+}
+
+Test(launch_measure, what_cannot_be_measured_names_the_file)
+{
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_auto(CocoLaunchPlan) plan = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    make_plan(&plan, dir, "snp", "");
+    cr_assert_null(measure(&plan, &error));
+    cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
+    cr_assert(g_str_has_prefix(error->message, "measure: "), "%s", error->message);
+    cr_assert_null(strstr(error->message, "/proc/self"), "%s", error->message);
+}
+
+Test(launch_measure, a_deadline_ends_it)
+{
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_auto(CocoLaunchPlan) plan = { 0 };
+    g_auto(CocoLaunchMeasure) child = COCO_LAUNCH_MEASURE_INIT;
+    g_autoptr(GError) error = NULL;
+    json_object *values = NULL;
+    int ends[2];
+
+    make_plan(&plan, dir, "sev", "");
+    /* A child that never answers: a pipe that nobody writes to. */
+    cr_assert_eq(pipe(ends), 0);
+    child.fd = ends[0];
+    cr_assert_not(coco_launch_measure_finish(&child, g_get_monotonic_time(), &values, &error));
+    cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_TIMEOUT));
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reads the line and takes it apart (launch-request.h).
+ */
+#include "vmm/config/launch-request.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "vmm/launch/launch-report.h"
+#include "vmm/config/vmm-error.h"
+
+void
+coco_launch_request_clear(CocoLaunchRequest *request)
+{
+    coco_vm_disks_clear(&request->disks);
+}
+
+static bool complain(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static bool
+complain(GError **error, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "read launch request: %s",
+                message);
+    return false;
+}
+
+static bool
+take_disk(CocoLaunchRequest *request, json_object *disk, GError **error)
+{
+    json_object *path = json_object_object_get(disk, "path");
+    json_object *readonly = json_object_object_get(disk, "readonly");
+    const char *text =
+        json_object_is_type(path, json_type_string) ? json_object_get_string(path) : "";
+
+    if (!json_object_is_type(disk, json_type_object) || text[0] != '/' ||
+        strlen(text) != (size_t) json_object_get_string_len(path))
+        return complain(error, "disk %zu has no absolute path", request->disks.n);
+    if (!json_object_is_type(readonly, json_type_boolean))
+        return complain(error, "disk %zu: readonly is not true or false", request->disks.n);
+    coco_vm_disks_add(&request->disks, text, json_object_get_boolean(readonly));
+    return true;
+}
+
+static bool
+take_disks(CocoLaunchRequest *request, json_object *disks, GError **error)
+{
+    size_t n;
+
+    if (!json_object_is_type(disks, json_type_array))
+        return complain(error, "disks is not a list");
+    n = json_object_array_length(disks);
+    if (n > COCO_VM_DISKS_MAX)
+        return complain(error, "%zu disks are more than the %d of a VM", n, COCO_VM_DISKS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (!take_disk(request, json_object_array_get_idx(disks, i), error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+take_flag(json_object *object, const char *name, bool *out_flag, GError **error)
+{
+    json_object *flag = NULL;
+
+    if (!json_object_object_get_ex(object, name, &flag))
+        return true;
+    if (!json_object_is_type(flag, json_type_boolean))
+        return complain(error, "%s is not true or false", name);
+    *out_flag = json_object_get_boolean(flag);
+    return true;
+}
+
+static bool
+take_object(CocoLaunchRequest *request, json_object *object, GError **error)
+{
+    json_object *disks = NULL;
+
+    if (!json_object_is_type(object, json_type_object))
+        return complain(error, "not a JSON object");
+    if (!take_flag(object, "share", &request->share, error) ||
+        !take_flag(object, "hotplug", &request->hotplug, error))
+        return false;
+    return !json_object_object_get_ex(object, "disks", &disks) || take_disks(request, disks, error);
+}
+
+bool
+coco_launch_request_parse(const char *text, size_t len, CocoLaunchRequest *out_request,
+                          GError **error)
+{
+    g_auto(CocoLaunchRequest) request = { 0 };
+    g_autoptr(json_object) object = NULL;
+    json_tokener *tokener;
+    bool whole;
+
+    if (len > COCO_LAUNCH_REQUEST_MAX)
+        return complain(error, "more than %d bytes", COCO_LAUNCH_REQUEST_MAX);
+    tokener = json_tokener_new_ex(8);
+    object = json_tokener_parse_ex(tokener, text, (int) len);
+    whole = json_tokener_get_error(tokener) == json_tokener_success &&
+            json_tokener_get_parse_end(tokener) == len;
+    json_tokener_free(tokener);
+    if (!whole)
+        return complain(error, "not one JSON object in a line");
+    if (!take_object(&request, object, error))
+        return false;
+    *out_request = request;
+    request = (CocoLaunchRequest){ 0 };
+    return true;
+}
+
+/* A signal other than a child's end, or 0. */
+static int
+take_signals(int signal_fd)
+{
+    struct signalfd_siginfo info;
+
+    while (read(signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo != SIGCHLD)
+            return (int) info.ssi_signo;
+    }
+    return 0;
+}
+
+/* Appends what has come; false at the end of the input. */
+static bool
+read_some(int fd, GString *text)
+{
+    char buffer[4096];
+    ssize_t n = read(fd, buffer, sizeof buffer);
+
+    if (n > 0)
+        g_string_append_len(text, buffer, n);
+    return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+bool
+coco_launch_request_read(int fd, int signal_fd, CocoLaunchRequest *out_request, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    const char *end = NULL;
+
+    while (end == NULL) {
+        struct pollfd events[] = { { .fd = fd, .events = POLLIN },
+                                   { .fd = signal_fd, .events = POLLIN } };
+        int signal = 0;
+
+        if (poll(events, 2, -1) < 0 && errno != EINTR)
+            return coco_vmm_error_errno(error, errno, "read launch request");
+        if (events[1].revents != 0)
+            signal = take_signals(signal_fd);
+        if (signal != 0) {
+            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
+                        "read launch request: interrupted by signal %s", sigabbrev_np(signal));
+            return false;
+        }
+        if (events[0].revents != 0 && !read_some(fd, text))
+            return complain(error, "standard input ended before the end of a line");
+        if (text->len > COCO_LAUNCH_REQUEST_MAX)
+            return complain(error, "more than %d bytes", COCO_LAUNCH_REQUEST_MAX);
+        end = memchr(text->str, '\n', text->len);
+    }
+    return coco_launch_request_parse(text->str, (size_t) (end - text->str), out_request, error);
+}

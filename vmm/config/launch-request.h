@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a launch learns only after it has begun: whoever starts a VM early may not know yet which
+ * disks it needs. One line of JSON on standard input:
+ *
+ *     {"share":true,"hotplug":true,"disks":[{"path":"/a/disk","readonly":true}, …]}
+ *
+ * share: the guest gets the directory of --share. hotplug: disks may be attached later. Each member
+ * may be left out.
+ *
+ * Ownership: a request owns its disks.
+ * Thread: one.
+ */
+#pragma once
+
+#include "vmm/config/vm-disk.h"
+
+#define COCO_LAUNCH_REQUEST_MAX (64 * 1024)
+
+typedef struct {
+    bool share;
+    bool hotplug;
+    CocoVmDisks disks;
+} CocoLaunchRequest;
+
+void coco_launch_request_clear(CocoLaunchRequest *request);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoLaunchRequest, coco_launch_request_clear)
+
+/* text: len bytes, without their end of line. out_request is written only on success. */
+bool coco_launch_request_parse(const char *text, size_t len, CocoLaunchRequest *out_request,
+                               GError **error);
+
+/* Waits for the line, and for a signal other than SIGCHLD, which is an error. Borrows both. */
+bool coco_launch_request_read(int fd, int signal_fd, CocoLaunchRequest *out_request,
+                              GError **error);

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Opening, and where disks sit (vm-disk.h).
+ *
+ * A disk is a device on the root bus itself and not behind a port of its own, as libvirt would have
+ * it: each port costs the guest's kernel time, and the way to the device is one step. The first
+ * ones take function 0 of a slot each, since older Kata agents know no functions.
+ */
+#include "vmm/config/vm-disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "guest-protocol/posix/fd.h"
+#include "vmm/config/vmm-error.h"
+
+/* libvirt puts its own devices into the first slots, the machine into the last ones. */
+#define FIRST_SLOT 0x08u
+#define SLOTS 16u
+
+G_STATIC_ASSERT(COCO_VM_DISKS_MAX <= SLOTS * 8);
+
+void
+coco_vm_disks_add(CocoVmDisks *disks, const char *path, bool readonly)
+{
+    disks->items = g_renew(CocoVmDisk, disks->items, disks->n + 1);
+    disks->items[disks->n++] =
+        (CocoVmDisk){ .path = g_strdup(path), .readonly = readonly, .fd = -1 };
+}
+
+void
+coco_vm_disks_clear(CocoVmDisks *disks)
+{
+    for (size_t i = 0; i < disks->n; i++) {
+        coco_fd_clear(&disks->items[i].fd);
+        g_free(disks->items[i].path);
+    }
+    g_clear_pointer(&disks->items, g_free);
+    disks->n = 0;
+}
+
+static bool
+refuse(const CocoVmDisk *disk, const char *cause, GError **error)
+{
+    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "open disk '%s': %s", disk->path,
+                cause);
+    return false;
+}
+
+/* Looked at before it is opened for real: to open a fifo or a tape is to do something to it. */
+static bool
+open_disk(CocoVmDisk *disk, GError **error)
+{
+    g_auto(CocoFd) found = open(disk->path, O_PATH | O_CLOEXEC);
+    g_autofree char *again = g_strdup_printf("/proc/self/fd/%d", found);
+    struct stat info;
+
+    if (found < 0 || fstat(found, &info) < 0)
+        return refuse(disk, g_strerror(errno), error);
+    if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode))
+        return refuse(disk, "neither a file nor a block device", error);
+    if (S_ISREG(info.st_mode) && info.st_size == 0)
+        return refuse(disk, "the file is empty", error);
+    disk->fd = open(again, (disk->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (disk->fd < 0)
+        return refuse(disk, g_strerror(errno), error);
+    disk->is_device = S_ISBLK(info.st_mode);
+    return true;
+}
+
+bool
+coco_vm_disks_open(CocoVmDisks *disks, GError **error)
+{
+    for (size_t i = 0; i < disks->n; i++) {
+        if (!open_disk(&disks->items[i], error))
+            return false;
+    }
+    return true;
+}
+
+char *
+coco_vm_disks_letters(const CocoVmDisks *disks)
+{
+    GString *letters = g_string_new(NULL);
+
+    for (size_t i = 0; i < disks->n; i++) {
+        char letter = disks->items[i].is_device ? 'd' : 'f';
+
+        g_string_append_c(letters, disks->items[i].readonly ? letter : g_ascii_toupper(letter));
+    }
+    return g_string_free(letters, FALSE);
+}
+
+char *
+coco_vm_disk_name(size_t i)
+{
+    return g_strdup_printf("disk%zu", i);
+}
+
+void
+coco_vm_disk_slot(size_t i, unsigned int *out_slot, unsigned int *out_function)
+{
+    *out_slot = FIRST_SLOT + (unsigned int) (i % SLOTS);
+    *out_function = (unsigned int) (i / SLOTS);
+}
+
+char *
+coco_vm_disk_pci_path(size_t i)
+{
+    unsigned int slot;
+    unsigned int function;
+
+    coco_vm_disk_slot(i, &slot, &function);
+    return function == 0 ? g_strdup_printf("%02x", slot)
+                         : g_strdup_printf("%02x.%x", slot, function);
+}
+
+char *
+coco_hot_disk_name(unsigned int slot)
+{
+    return g_strdup_printf("hot%02u", slot);
+}
+
+char *
+coco_hot_disk_pci_path(unsigned int slot)
+{
+    return g_strdup_printf("%02x/00/%02x", COCO_HOTPLUG_PORT_SLOT, slot);
+}
+
+unsigned int
+coco_hot_disk_slot(const char *pci_path)
+{
+    for (unsigned int slot = 1; slot <= COCO_HOTPLUG_SLOTS; slot++) {
+        g_autofree char *path = coco_hot_disk_pci_path(slot);
+
+        if (strcmp(path, pci_path) == 0)
+            return slot;
+    }
+    return 0;
+}

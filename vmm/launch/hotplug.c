@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Slots, their files, and the worker that changes them (hotplug.h).
+ */
+#include "vmm/launch/hotplug.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "guest-protocol/posix/fd.h"
+#include "vmm/launch/launch-plan.h"
+#include "vmm/launch/launch-report.h"
+#include "vmm/config/vmm-error.h"
+#include "vmm/launch/worker-watch.h"
+
+typedef struct {
+    CocoLaunchPlan plan;
+    CocoLaunchReport report;
+    const CocoHotplugOptions *options;
+    gint64 deadline;
+    int signal_fd;
+    GArray *slots; /* of unsigned int */
+} Hotplug;
+
+static void
+hotplug_clear(Hotplug *hotplug)
+{
+    coco_fd_clear(&hotplug->signal_fd);
+    coco_launch_plan_clear(&hotplug->plan);
+    g_array_unref(hotplug->slots);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Hotplug, hotplug_clear)
+
+/* Below the run directory. */
+static char *
+slot_name(unsigned int slot)
+{
+    g_autofree char *name = coco_hot_disk_name(slot);
+
+    return g_strconcat("vm/", name, NULL);
+}
+
+static char *
+slot_file(const Hotplug *hotplug, unsigned int slot)
+{
+    g_autofree char *name = slot_name(slot);
+
+    return coco_run_dir_file(hotplug->plan.run_dir, name);
+}
+
+static bool
+is_taken(const Hotplug *hotplug, unsigned int slot)
+{
+    g_autofree char *path = slot_file(hotplug, slot);
+
+    return access(path, F_OK) == 0;
+}
+
+/* Before a worker has them. */
+static void
+free_slots(const Hotplug *hotplug)
+{
+    for (guint i = 0; i < hotplug->slots->len; i++) {
+        g_autofree char *path = slot_file(hotplug, g_array_index(hotplug->slots, unsigned int, i));
+
+        (void) unlink(path);
+    }
+}
+
+static bool
+take_slot(const Hotplug *hotplug, const CocoVmDisk *disk, unsigned int slot, GError **error)
+{
+    g_autofree char *name = slot_name(slot);
+
+    if (!coco_run_dir_write(hotplug->plan.run_dir, name, disk->path, error))
+        return false;
+    g_array_append_val(hotplug->slots, slot);
+    return true;
+}
+
+static bool
+take_slots(const Hotplug *hotplug, GError **error)
+{
+    const CocoVmDisks *disks = &hotplug->plan.disks;
+
+    for (unsigned int slot = 1; slot <= COCO_HOTPLUG_SLOTS && hotplug->slots->len < disks->n;
+         slot++) {
+        if (!is_taken(hotplug, slot) &&
+            !take_slot(hotplug, &disks->items[hotplug->slots->len], slot, error))
+            return false;
+    }
+    if (hotplug->slots->len == disks->n)
+        return true;
+    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BUSY,
+                "attach %zu disks: a VM has room for %u, and some are taken", disks->n,
+                COCO_HOTPLUG_SLOTS);
+    return false;
+}
+
+/* Loads the config, and takes the lock of a run directory with a VM. */
+static bool
+prepare(Hotplug *hotplug, GError **error)
+{
+    const CocoHotplugOptions *options = hotplug->options;
+    const CocoInitdataSource no_initdata = { 0 };
+    CocoLaunchPlan *plan = &hotplug->plan;
+    g_autofree char *pid_file = NULL;
+    json_object *line = coco_launch_report_line("config");
+    unsigned int timeout_s;
+
+    if (!coco_launch_plan_load(plan, options->config, options->run_dir, NULL, options->overrides,
+                               &no_initdata, error)) {
+        (void) json_object_put(line);
+        return false;
+    }
+    timeout_s = coco_vm_config_number(plan->config, COCO_KEY_HOST_LAUNCH_TIMEOUT_S);
+    hotplug->deadline = g_get_monotonic_time() + G_USEC_PER_SEC * (gint64) timeout_s;
+    coco_json_add_int(line, "launch_timeout_ms", 1000 * (gint64) timeout_s);
+    coco_launch_report_write(&hotplug->report, line);
+    pid_file = coco_run_dir_file(plan->run_dir, "vm/run/qemu/coco.pid");
+    if (access(pid_file, F_OK) < 0)
+        return coco_vmm_error_errno(error, errno, "find a VM in '%s'", options->run_dir);
+    hotplug->signal_fd = coco_worker_watch_signals(error);
+    return hotplug->signal_fd >= 0 && coco_run_dir_claim(plan->run_dir, error);
+}
+
+static bool
+work(Hotplug *hotplug, const char *option, GError **error)
+{
+    g_autoptr(GString) slots = g_string_new(NULL);
+    CocoWorkerJob job = { .option = option };
+    CocoWorkerResult result;
+
+    for (guint i = 0; i < hotplug->slots->len; i++)
+        g_string_append_printf(slots, "%s%u", i > 0 ? "," : "",
+                               g_array_index(hotplug->slots, unsigned int, i));
+    job.slots = slots->str;
+    return hotplug->slots->len == 0 ||
+           coco_worker_watch_run(&hotplug->plan, &job, hotplug->signal_fd, hotplug->deadline,
+                                 hotplug->options->verbose, &hotplug->report, &result, error);
+}
+
+static void
+tell_result(Hotplug *hotplug)
+{
+    json_object *line = coco_launch_report_line("result");
+    json_object *places = json_object_new_array();
+
+    for (guint i = 0; i < hotplug->slots->len; i++) {
+        g_autofree char *place =
+            coco_hot_disk_pci_path(g_array_index(hotplug->slots, unsigned int, i));
+
+        (void) json_object_array_add(places, json_object_new_string(place));
+    }
+    (void) json_object_object_add(line, "ok", json_object_new_boolean(true));
+    (void) json_object_object_add(line, "disks", places);
+    coco_launch_report_write(&hotplug->report, line);
+}
+
+static bool
+attach(Hotplug *hotplug, GError **error)
+{
+    CocoLaunchPlan *plan = &hotplug->plan;
+    g_auto(CocoLaunchRequest) request = { 0 };
+
+    if (!prepare(hotplug, error) ||
+        !coco_launch_request_read(STDIN_FILENO, hotplug->signal_fd, &request, error) ||
+        !coco_launch_plan_take(plan, &request, error) ||
+        !coco_qemu_user_find(coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU_USER),
+                             &plan->user, error) ||
+        !coco_vm_disks_open(&plan->disks, error))
+        return false;
+    /* From here on the worker frees what it does not fill. One that is killed leaves all taken,
+     * since nobody knows what QEMU has by then. */
+    if (take_slots(hotplug, error))
+        return work(hotplug, "--attach", error);
+    free_slots(hotplug);
+    return false;
+}
+
+static bool
+detach(Hotplug *hotplug, GError **error)
+{
+    if (!prepare(hotplug, error))
+        return false;
+    for (size_t i = 0; hotplug->options->places[i] != NULL; i++) {
+        unsigned int slot = coco_hot_disk_slot(hotplug->options->places[i]);
+
+        if (slot == 0) {
+            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
+                        "detach disk '%s': not a place of one that was attached",
+                        hotplug->options->places[i]);
+            return false;
+        }
+        if (is_taken(hotplug, slot))
+            g_array_append_val(hotplug->slots, slot);
+    }
+    return work(hotplug, "--detach", error);
+}
+
+static bool
+run(const CocoHotplugOptions *options, FILE *out, bool (*change)(Hotplug *, GError **))
+{
+    g_auto(Hotplug) hotplug = { .options = options, .signal_fd = -1 };
+    g_autoptr(GError) error = NULL;
+
+    hotplug.slots = g_array_new(FALSE, FALSE, sizeof(unsigned int));
+    coco_launch_report_init(&hotplug.report, out);
+    if (change(&hotplug, &error)) {
+        tell_result(&hotplug);
+        return true;
+    }
+    coco_launch_report_failure(&hotplug.report, error);
+    return false;
+}
+
+bool
+coco_hotplug_attach_disks(const CocoHotplugOptions *options, FILE *out)
+{
+    return run(options, out, attach);
+}
+
+bool
+coco_hotplug_detach_disks(const CocoHotplugOptions *options, FILE *out)
+{
+    return run(options, out, detach);
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Decides and checks (launch-plan.h). A missing or closed file is found here, where the message can
+ * name it, and not by QEMU.
+ */
+#include "vmm/launch/launch-plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/domain/domain-xml.h"
+#include "vmm/domain/qemu-conf.h"
+#include "vmm/tee/tee.h"
+#include "vmm/config/vmm-error.h"
+
+/* Where virtiofsd is: the Rust one (Debian 13), the C one (Debian 12), Fedora's and Arch's. */
+static const char *const virtiofsd_paths[] = {
+    "/usr/libexec/virtiofsd",
+    "/usr/lib/qemu/virtiofsd",
+    "/usr/lib/virtiofsd",
+};
+
+static bool bad_config(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static bool
+bad_config(GError **error, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, message);
+    return false;
+}
+
+bool
+coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_dir,
+                      const char *share, const char *const *overrides,
+                      const CocoInitdataSource *initdata, GError **error)
+{
+    const char *cache_dir = g_getenv("COCO_CACHE_DIR");
+
+    if (share != NULL && !g_path_is_absolute(share))
+        return bad_config(error, "share '%s': an absolute path is needed", share);
+    plan->run_dir = coco_run_dir_new(run_dir, error);
+    if (plan->run_dir == NULL)
+        return false;
+    plan->config = coco_vm_config_load(file, overrides, error);
+    if (plan->config == NULL ||
+        !coco_initdata_binding_load(&plan->initdata, plan->config, initdata, error))
+        return false;
+    if (!coco_host_choose(plan->config, &coco_host_paths, &plan->choice, error))
+        return false;
+    plan->boot = coco_boot_files_new(plan->config, error);
+    if (plan->boot == NULL)
+        return false;
+    /* The other ways to a root file system give the guest no directory of the host. */
+    if (coco_vm_config_choice(plan->config, COCO_KEY_GUEST_ROOTFS) == COCO_ROOTFS_VIRTIOFS)
+        plan->share = g_strdup(share);
+    plan->cache_dir = g_strdup(cache_dir != NULL && g_path_is_absolute(cache_dir)
+                                   ? cache_dir
+                                   : coco_vm_config_string(plan->config, COCO_KEY_HOST_CACHE_DIR));
+    return true;
+}
+
+static const char *
+rootfs_name(const CocoLaunchPlan *plan)
+{
+    return coco_vm_config_choice_name(COCO_KEY_GUEST_ROOTFS,
+                                      coco_vm_config_choice(plan->config, COCO_KEY_GUEST_ROOTFS));
+}
+
+bool
+coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError **error)
+{
+    int rootfs = coco_vm_config_choice(plan->config, COCO_KEY_GUEST_ROOTFS);
+
+    if (rootfs == COCO_ROOTFS_GUEST_PULL)
+        return bad_config(error,
+                          "[guest] rootfs = %s: this version gives containers their root file "
+                          "systems by virtiofs or as disks only",
+                          rootfs_name(plan));
+    /* Disks are given by their place on the PCI bus. */
+    if (request->disks.n > 0 && coco_tee_of(plan->config)->tee == COCO_TEE_SE)
+        return bad_config(error, "disk '%s': a machine without PCI gets no disks of the host",
+                          request->disks.items[0].path);
+    if (request->share && rootfs != COCO_ROOTFS_VIRTIOFS)
+        return bad_config(error,
+                          "[guest] rootfs = %s: the guest gets no directory of the host, and this "
+                          "container has a root file system or a mount that is one",
+                          rootfs_name(plan));
+    if (!request->share)
+        g_clear_pointer(&plan->share, g_free);
+    /* Elsewhere there is no PCI bus that takes disks while the VM runs. */
+    plan->hotplug = request->hotplug && strcmp(coco_tee_of(plan->config)->arch, "x86_64") == 0;
+    plan->disks = request->disks;
+    request->disks = (CocoVmDisks){ 0 };
+    return true;
+}
+
+static bool
+check_program(const char *what, const char *path, GError **error)
+{
+    struct stat info;
+
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return bad_config(error, "find %s '%s': not a file", what, path);
+    if (access(path, X_OK) < 0)
+        return bad_config(error, "find %s '%s': %s", what, path, g_strerror(errno));
+    return true;
+}
+
+static bool
+find_virtiofsd(CocoLaunchPlan *plan, GError **error)
+{
+    const char *given = coco_vm_config_string(plan->config, COCO_KEY_HOST_VIRTIOFSD);
+
+    if (given[0] != '\0') {
+        plan->virtiofsd = g_strdup(given);
+        return check_program("virtiofsd", given, error);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(virtiofsd_paths); i++) {
+        if (access(virtiofsd_paths[i], X_OK) == 0) {
+            plan->virtiofsd = g_strdup(virtiofsd_paths[i]);
+            return true;
+        }
+    }
+    return bad_config(error,
+                      "find virtiofsd: it is neither in /usr/libexec, /usr/lib/qemu nor /usr/lib; "
+                      "install it or set [host] virtiofsd");
+}
+
+static bool
+check_share(CocoLaunchPlan *plan, GError **error)
+{
+    struct stat info;
+
+    if (plan->share == NULL)
+        return true;
+    if (stat(plan->share, &info) < 0)
+        return coco_vmm_error_errno(error, errno, "share directory '%s'", plan->share);
+    if (!S_ISDIR(info.st_mode))
+        return coco_vmm_error_errno(error, ENOTDIR, "share directory '%s'", plan->share);
+    return find_virtiofsd(plan, error);
+}
+
+static bool
+check_files(const CocoLaunchPlan *plan, GError **error)
+{
+    static const struct {
+        const char *what;
+        CocoBootFile file;
+    } files[] = {
+        { "guest kernel", COCO_BOOT_KERNEL },
+        { "guest initrd", COCO_BOOT_INITRD },
+        { "guest firmware", COCO_BOOT_FIRMWARE },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+        const char *copy = coco_boot_files_path(plan->boot, files[i].file);
+        const char *path =
+            copy != NULL ? copy
+                         : coco_vm_config_string(plan->config, coco_boot_file_key(files[i].file));
+
+        if (path[0] != '\0' &&
+            !coco_qemu_user_check(&plan->user, files[i].what, path, O_RDONLY, error))
+            return false;
+    }
+    if (!coco_qemu_user_check(&plan->user, "QEMU",
+                              coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU), O_RDONLY,
+                              error))
+        return false;
+    return coco_qemu_user_check(&plan->user, "run directory", coco_run_dir_path(plan->run_dir),
+                                O_PATH | O_DIRECTORY, error);
+}
+
+/* libvirt gives no device to QEMU's user where mount namespaces are off. */
+static bool
+check_tee_device(const CocoLaunchPlan *plan, GError **error)
+{
+    const char *device = coco_tee_of(plan->config)->device;
+
+    return device == NULL || coco_qemu_user_check(&plan->user, "TEE device", device, O_RDWR, error);
+}
+
+/* With KVM the QEMU user runs with the group that owns the device, so no user needs to be added to
+ * it. */
+static bool
+check_kvm(CocoLaunchPlan *plan, GError **error)
+{
+    struct stat info;
+
+    if (plan->choice.accel != COCO_ACCEL_KVM)
+        return true;
+    if (stat(coco_host_paths.kvm, &info) < 0)
+        return coco_vmm_error_errno(error, errno, "open '%s'", coco_host_paths.kvm);
+    if ((info.st_mode & 0060) == 0060 && info.st_gid != 0)
+        plan->user.gid = info.st_gid;
+    return coco_qemu_user_check(&plan->user, "KVM device", coco_host_paths.kvm, O_RDWR, error) &&
+           check_tee_device(plan, error);
+}
+
+/* Copies are made first and checked then; what is shared is checked first, because that message
+ * knows the user. */
+static bool
+open_boot_files(CocoLaunchPlan *plan, GError **error)
+{
+    g_autofree char *copies = coco_run_dir_file(plan->run_dir, "vm/boot");
+    bool copy =
+        coco_vm_config_choice(plan->config, COCO_KEY_HOST_BOOT_FILES) == COCO_BOOT_FILES_COPY;
+
+    if (copy)
+        return coco_boot_files_open(plan->boot, copies, error) && check_files(plan, error);
+    return check_files(plan, error) && coco_boot_files_open(plan->boot, copies, error);
+}
+
+/* A program; a URL is asked when the time comes. */
+static bool
+check_attest(const CocoLaunchPlan *plan, GError **error)
+{
+    const char *hook = coco_vm_config_string(plan->config, COCO_KEY_SEV_ATTEST);
+
+    return hook[0] != '/' || check_program("attest program", hook, error);
+}
+
+bool
+coco_launch_plan_check(CocoLaunchPlan *plan, GError **error)
+{
+    return check_attest(plan, error) &&
+           check_program("QEMU", coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU), error) &&
+           coco_qemu_user_find(coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU_USER),
+                               &plan->user, error) &&
+           check_kvm(plan, error) && check_share(plan, error) &&
+           coco_vm_disks_open(&plan->disks, error) && open_boot_files(plan, error);
+}
+
+char *
+coco_launch_plan_xml(const CocoLaunchPlan *plan)
+{
+    g_autofree char *virtiofsd = coco_run_dir_file(plan->run_dir, "vm/virtiofsd");
+    g_autofree char *initdata_disk = coco_run_dir_file(plan->run_dir, COCO_INITDATA_DISK);
+    CocoDomainFacts facts = {
+        .accel = plan->choice.accel,
+        .transport = plan->choice.transport,
+        .run_dir = coco_run_dir_path(plan->run_dir),
+        .share = plan->share,
+        .virtiofsd = virtiofsd,
+        .boot = plan->boot,
+        .initdata_disk = plan->initdata.initdata != NULL ? initdata_disk : NULL,
+        .disks = &plan->disks,
+        .hotplug = plan->hotplug,
+        .host_data = plan->initdata.host_data,
+    };
+
+    return coco_domain_xml(plan->config, &facts);
+}
+
+bool
+coco_launch_plan_write(const CocoLaunchPlan *plan, GError **error)
+{
+    g_autofree char *xml = coco_launch_plan_xml(plan);
+    g_autofree char *conf = coco_qemu_conf(plan->user.name, plan->user.gid);
+    g_autofree char *link = coco_run_dir_file(plan->run_dir, "vm/virtiofsd");
+
+    /* Started by this name, virtiofsd has the run directory in its command line. */
+    if (plan->virtiofsd != NULL && symlink(plan->virtiofsd, link) < 0)
+        return coco_vmm_error_errno(error, errno, "make link '%s'", link);
+    return coco_initdata_binding_write(&plan->initdata, plan->run_dir, error) &&
+           coco_run_dir_write(plan->run_dir, "vm/domain.xml", xml, error) &&
+           coco_run_dir_write(plan->run_dir, "vm/etc/qemu.conf", conf, error);
+}
+
+void
+coco_launch_plan_clear(CocoLaunchPlan *plan)
+{
+    g_clear_pointer(&plan->boot, coco_boot_files_free);
+    g_clear_pointer(&plan->config, coco_vm_config_free);
+    coco_host_choice_clear(&plan->choice);
+    coco_qemu_user_clear(&plan->user);
+    g_clear_pointer(&plan->run_dir, coco_run_dir_free);
+    g_clear_pointer(&plan->share, g_free);
+    g_clear_pointer(&plan->virtiofsd, g_free);
+    g_clear_pointer(&plan->cache_dir, g_free);
+    coco_initdata_binding_clear(&plan->initdata);
+    coco_vm_disks_clear(&plan->disks);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * All that a launch decides and checks before anything is started: the host's abilities, the
+ * programs and files that the VM needs and whether the QEMU user can use them.
+ *
+ * Ownership: a plan owns everything in it.
+ * Thread: one.
+ */
+#pragma once
+
+#include "vmm/tee/boot-files.h"
+#include "vmm/config/config.h"
+#include "vmm/tee/host-choice.h"
+#include "vmm/tee/initdata-binding.h"
+#include "vmm/config/launch-request.h"
+#include "vmm/tee/qemu-user.h"
+#include "vmm/run/run-dir.h"
+
+typedef struct {
+    CocoVmConfig *config;
+    CocoBootFiles *boot;
+    CocoHostChoice choice;
+    CocoQemuUser user;
+    CocoRunDir *run_dir;
+    char *share;     /* nullable */
+    char *virtiofsd; /* the real program; nullable */
+    char *cache_dir;
+    CocoInitdataBinding initdata;
+    CocoVmDisks disks;
+    bool hotplug; /* the machine has room for more of them */
+} CocoLaunchPlan;
+
+/* Loads config and initdata and chooses; reads the host, changes nothing. */
+bool coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_dir,
+                           const char *share, const char *const *overrides,
+                           const CocoInitdataSource *initdata, GError **error);
+
+/* Takes what was asked for later over into the plan: the disks, and whether the share is wanted. A
+ * config that does not allow it is BAD_CONFIG. request: its disks move. */
+bool coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError **error);
+
+/* Checks programs, files and the QEMU user's access to them; the run directory exists by now. */
+bool coco_launch_plan_check(CocoLaunchPlan *plan, GError **error);
+
+/* Writes what libvirt and virtiofsd need below the run directory. */
+bool coco_launch_plan_write(const CocoLaunchPlan *plan, GError **error);
+
+/* The domain XML of this plan (transfer full). */
+char *coco_launch_plan_xml(const CocoLaunchPlan *plan);
+
+void coco_launch_plan_clear(CocoLaunchPlan *plan);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoLaunchPlan, coco_launch_plan_clear)

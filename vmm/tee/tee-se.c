@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * tee = se: IBM Secure Execution. Nothing is measured at the launch: the image of kernel, initrd
+ * and command line is encrypted for the machine, so it is the only thing that the config may name.
+ */
+#include <string.h>
+
+#include "vmm/domain/domain-xml.h"
+#include "vmm/tee/tee-probe.h"
+#include "vmm/tee/tee.h"
+#include "vmm/xml/xml-writer.h"
+
+static const CocoTeeDefault defaults[] = {
+    { COCO_KEY_VM_MACHINE, "s390-ccw-virtio" },
+    { COCO_KEY_GUEST_INITRD, "" },
+    { COCO_KEY_GUEST_ROOTFS, "guest-pull" },
+    { COCO_KEY_HOST_QEMU, "/usr/bin/qemu-system-s390x" },
+    { COCO_KEY_HOST_BOOT_FILES, "copy" },
+    { 0 },
+};
+
+static bool
+validate(const CocoVmConfig *config, GError **error)
+{
+    static const CocoKey sealed[] = { COCO_KEY_GUEST_INITRD, COCO_KEY_GUEST_CMDLINE,
+                                      COCO_KEY_GUEST_FIRMWARE };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(sealed); i++) {
+        if (coco_vm_config_is_set(config, sealed[i]))
+            return coco_vm_config_error(config, sealed[i], error,
+                                        "must be empty: with tee = se it is inside the image that "
+                                        "[guest] kernel names");
+    }
+    return true;
+}
+
+static void
+write_security(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *facts)
+{
+    coco_xml_leaf(w, "launchSecurity", "type", "s390-pv", NULL);
+}
+
+static void
+probe(const CocoTeeHost *host, GPtrArray *findings)
+{
+    g_autofree char *cmdline = coco_tee_host_file(host, "/proc/cmdline");
+    g_autofree char *words = g_strdup_printf(" %s ", cmdline != NULL ? cmdline : "");
+    bool on = strstr(words, " prot_virt=1 ") != NULL;
+
+    coco_probe_device(host, "/dev/kvm", "load kvm, and let the QEMU user open it", findings);
+    coco_probe_cpu_flag(host, "158", "use an IBM z15, LinuxONE III or newer", findings);
+    coco_findings_add(findings, on, "prot_virt", "boot this host with prot_virt=1",
+                      "prot_virt=1 is %son the kernel command line", on ? "" : "not ");
+}
+
+const struct CocoTeeOps coco_tee_se = {
+    .tee = COCO_TEE_SE,
+    .arch = "s390x",
+    .machine = "s390-ccw-virtio",
+    .sec_type = "s390-pv",
+    .min_libvirt = COCO_VERSION_OF(7, 6, 0),
+    .min_qemu = COCO_VERSION_OF(6, 0, 0),
+    .min_kernel = COCO_VERSION_OF(5, 7, 0),
+    .qemu_object = "s390-pv-guest",
+    .probe = probe,
+    .defaults = defaults,
+    .validate = validate,
+    .write_security = write_security,
+    .host_data_key = COCO_N_KEYS,
+};

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * QMP for disks of a running VM (hotplug-libvirt.h).
+ */
+#include "vmm/worker/hotplug-libvirt.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/virterror.h>
+
+#include "vmm/worker/disk-libvirt.h"
+#include "vmm/launch/launch-report.h"
+#include "vmm/worker/libvirt-error.h"
+#include "vmm/config/vm-disk.h"
+#include "vmm/config/vmm-error.h"
+
+/* A guest that is asked to let a disk go does so in milliseconds, or is stuck. */
+#define RELEASE_TIMEOUT_MS 20000
+
+/* Numbers of descriptor sets: libvirt counts its own from 0. */
+#define FIRST_FD_SET 1000u
+
+#define ADD_FD "{\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":%u,\"opaque\":\"%s\"}}"
+#define REMOVE_FD "{\"execute\":\"remove-fd\",\"arguments\":{\"fdset-id\":%u}}"
+#define ADD_NODE                                                                                   \
+    "{\"execute\":\"blockdev-add\",\"arguments\":{\"driver\":\"raw\",\"node-name\":\"%s\","        \
+    "\"read-only\":%s,\"discard\":\"unmap\",\"file\":{\"driver\":\"%s\","                          \
+    "\"filename\":\"/dev/fdset/%u\",\"discard\":\"unmap\"}}}"
+#define DELETE_NODE "{\"execute\":\"blockdev-del\",\"arguments\":{\"node-name\":\"%s\"}}"
+#define ADD_DEVICE                                                                                 \
+    "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-blk-pci\",\"id\":\"%s\","      \
+    "\"bus\":\"%s\",\"addr\":\"0x%x\",\"drive\":\"%s\",\"serial\":\"%s\",\"write-cache\":"         \
+    "\"on\"}}"
+#define DELETE_DEVICE "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"}}"
+
+unsigned int *
+coco_hotplug_parse_slots(const char *text)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+    g_autofree unsigned int *slots = g_new0(unsigned int, g_strv_length(parts) + 1);
+
+    for (size_t i = 0; parts[i] != NULL; i++) {
+        guint64 slot;
+
+        if (!g_ascii_string_to_unsigned(parts[i], 10, 1, COCO_HOTPLUG_SLOTS, &slot, NULL))
+            return NULL;
+        slots[i] = (unsigned int) slot;
+    }
+    return g_steal_pointer(&slots);
+}
+
+static bool
+check_reply(const char *what, const char *reply, GError **error)
+{
+    g_autoptr(json_object) object = json_tokener_parse(reply);
+    json_object *failure = NULL;
+    const char *description = NULL;
+
+    if (json_object_is_type(object, json_type_object) &&
+        !json_object_object_get_ex(object, "error", &failure))
+        return true;
+    if (json_object_is_type(failure, json_type_object))
+        description = coco_json_string(failure, "desc");
+    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "%s: QEMU: %s", what,
+                description != NULL ? description : reply);
+    return false;
+}
+
+/* fd: -1 for none. */
+static bool
+command(virDomain *domain, const char *what, const char *text, int fd, GError **error)
+{
+    g_autofree char *copy = NULL;
+    char *reply = NULL;
+    int done =
+        fd < 0 ? virDomainQemuMonitorCommand(domain, text, &reply, 0)
+               : virDomainQemuMonitorCommandWithFiles(domain, text, 1, &fd, NULL, NULL, &reply, 0);
+
+    if (done < 0)
+        return coco_libvirt_error(error, what);
+    copy = g_strdup(reply);
+    free(reply);
+    return check_reply(what, copy, error);
+}
+
+static bool
+add_device(virDomain *domain, const char *name, unsigned int slot, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("attach disk '%s'", name);
+    g_autofree char *text = g_strdup_printf(ADD_DEVICE, name, COCO_HOTPLUG_BUS, slot, name, name);
+
+    return command(domain, what, text, -1, error);
+}
+
+static bool
+add_node(virDomain *domain, const char *name, unsigned int slot, char letter, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("open disk '%s'", name);
+    g_autofree char *text = g_strdup_printf(
+        ADD_NODE, name, g_ascii_islower(letter) ? "true" : "false",
+        g_ascii_tolower(letter) == 'd' ? "host_device" : "file", FIRST_FD_SET + slot);
+
+    return command(domain, what, text, -1, error);
+}
+
+static bool
+add_descriptor(virDomain *domain, const char *name, unsigned int slot, int fd, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("give disk '%s' to QEMU", name);
+    g_autofree char *text = g_strdup_printf(ADD_FD, FIRST_FD_SET + slot, name);
+
+    return command(domain, what, text, fd, error);
+}
+
+/* Without an error: what is not there cannot be taken away. */
+static void
+remove_backend(virDomain *domain, const char *name, unsigned int slot)
+{
+    g_autofree char *node = g_strdup_printf(DELETE_NODE, name);
+    g_autofree char *set = g_strdup_printf(REMOVE_FD, FIRST_FD_SET + slot);
+
+    (void) command(domain, "", node, -1, NULL);
+    (void) command(domain, "", set, -1, NULL);
+}
+
+/* The slot is free again. */
+static void
+free_slot(const char *run_dir, unsigned int slot)
+{
+    g_autofree char *name = coco_hot_disk_name(slot);
+    g_autofree char *path = g_build_filename(run_dir, "vm", name, NULL);
+
+    (void) unlink(path);
+}
+
+void
+coco_hotplug_free_slots(const char *run_dir, const unsigned int *slots)
+{
+    for (size_t i = 0; slots[i] != 0; i++)
+        free_slot(run_dir, slots[i]);
+}
+
+static bool
+attach(virDomain *domain, unsigned int slot, char letter, int fd, GError **error)
+{
+    g_autofree char *name = coco_hot_disk_name(slot);
+
+    if (add_descriptor(domain, name, slot, fd, error) &&
+        add_node(domain, name, slot, letter, error) && add_device(domain, name, slot, error))
+        return true;
+    remove_backend(domain, name, slot);
+    return false;
+}
+
+/* ---- detaching ---- */
+
+typedef struct {
+    bool released[COCO_HOTPLUG_SLOTS + 1]; /* by slot */
+    bool timed_out;
+} Release;
+
+static void
+on_device_deleted(virConnect *connection, virDomain *domain, const char *event, long long seconds,
+                  unsigned int micros, const char *details, void *user_data)
+{
+    Release *release = user_data;
+    g_autoptr(json_object) object = details != NULL ? json_tokener_parse(details) : NULL;
+    const char *device =
+        json_object_is_type(object, json_type_object) ? coco_json_string(object, "device") : NULL;
+
+    for (unsigned int slot = 1; device != NULL && slot <= COCO_HOTPLUG_SLOTS; slot++) {
+        g_autofree char *name = coco_hot_disk_name(slot);
+
+        release->released[slot] = release->released[slot] || strcmp(device, name) == 0;
+    }
+}
+
+static void
+on_release_timeout(int timer, void *user_data)
+{
+    Release *release = user_data;
+
+    release->timed_out = true;
+}
+
+/* The first slot that is not released yet; 0 for none. */
+static unsigned int
+first_held(const Release *release, const unsigned int *slots)
+{
+    for (size_t i = 0; slots[i] != 0; i++) {
+        if (!release->released[slots[i]])
+            return slots[i];
+    }
+    return 0;
+}
+
+static bool
+ask_for_release(virDomain *domain, unsigned int slot, Release *release, GError **error)
+{
+    g_autofree char *name = coco_hot_disk_name(slot);
+    g_autofree char *what = g_strdup_printf("detach disk '%s'", name);
+    g_autofree char *text = g_strdup_printf(DELETE_DEVICE, name);
+    g_autoptr(GError) failure = NULL;
+
+    if (command(domain, what, text, -1, &failure))
+        return true;
+    if (strstr(failure->message, "not found") != NULL) {
+        release->released[slot] = true;
+        return true;
+    }
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
+}
+
+static bool
+wait_for_release(Release *release, const unsigned int *slots, GError **error)
+{
+    int timer = virEventAddTimeout(RELEASE_TIMEOUT_MS, on_release_timeout, release, NULL);
+    bool running = timer >= 0;
+    unsigned int held;
+
+    while (running && first_held(release, slots) != 0 && !release->timed_out)
+        running = virEventRunDefaultImpl() == 0;
+    if (timer >= 0)
+        (void) virEventRemoveTimeout(timer);
+    held = first_held(release, slots);
+    if (held != 0)
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BUSY,
+                    "detach disk 'hot%02u': the guest does not let it go", held);
+    return held == 0;
+}
+
+static bool
+release_all(virDomain *domain, const unsigned int *slots, Release *release, GError **error)
+{
+    for (size_t i = 0; slots[i] != 0; i++) {
+        if (!ask_for_release(domain, slots[i], release, error))
+            return false;
+    }
+    return wait_for_release(release, slots, error);
+}
+
+bool
+coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *slots,
+                    GError **error)
+{
+    virConnect *connection = virDomainGetConnect(domain);
+    Release release = { 0 };
+    int handle = virConnectDomainQemuMonitorEventRegister(connection, domain, "DEVICE_DELETED",
+                                                          on_device_deleted, &release, NULL, 0);
+    bool done;
+
+    if (handle < 0)
+        return coco_libvirt_error(error, "watch the VM");
+    done = release_all(domain, slots, &release, error);
+    (void) virConnectDomainQemuMonitorEventDeregister(connection, handle);
+    for (size_t i = 0; slots[i] != 0; i++) {
+        g_autofree char *name = coco_hot_disk_name(slots[i]);
+
+        if (!release.released[slots[i]])
+            continue;
+        remove_backend(domain, name, slots[i]);
+        free_slot(run_dir, slots[i]);
+    }
+    return done;
+}
+
+bool
+coco_hotplug_attach(virDomain *domain, const char *run_dir, const unsigned int *slots,
+                    const char *letters, GError **error)
+{
+    for (size_t i = 0; slots[i] != 0 && letters[i] != '\0'; i++) {
+        g_autofree unsigned int *attached = NULL;
+
+        if (attach(domain, slots[i], letters[i], COCO_FIRST_DISK_FD + (int) i, error))
+            continue;
+        coco_hotplug_free_slots(run_dir, slots + i);
+        attached = g_memdup2(slots, (i + 1) * sizeof(*slots));
+        attached[i] = 0;
+        if (i > 0)
+            (void) coco_hotplug_detach(domain, run_dir, attached, NULL);
+        return false;
+    }
+    return true;
+}

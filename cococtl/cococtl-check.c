@@ -8,8 +8,9 @@
 #include <json-c/json.h>
 
 #include "cococtl/cococtl-object.h"
-#include "cococtl/cococtl.h"
+#include "cococtl/subcommand.h"
 #include "vmm/launch/host-check.h"
+#include "vmm/tee/tee-config.h"
 
 #define NAME "check"
 
@@ -49,8 +50,8 @@ check(const char *path, const char *tee)
     g_autofree char *text = g_strdup_printf("[vm]\ntee=%s\n", tee);
     g_autoptr(GError) error = NULL;
     g_autoptr(CocoVmConfig) config =
-        path != NULL ? coco_vm_config_load(path, NULL, &error)
-                     : coco_vm_config_parse("(defaults)", text, strlen(text), NULL, &error);
+        path != NULL ? coco_tee_config_load(path, NULL, &error)
+                     : coco_tee_config_parse("(defaults)", text, strlen(text), NULL, &error);
     Row *row = g_new0(Row, 1);
 
     row->path = g_strdup(path);

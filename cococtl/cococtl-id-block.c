@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "cococtl/cococtl-object.h"
-#include "cococtl/cococtl.h"
-#include "vmm/owner/id-block.h"
+#include "cococtl/subcommand.h"
 #include "vmm/launch/measure-plan.h"
+#include "vmm/owner/id-block.h"
+#include "vmm/tee/tee-config.h"
 #include "vmm/tee/tee-policy.h"
 
 #define NAME "id-block"
@@ -123,7 +124,7 @@ measure_config(const Options *options, CocoIdBlock *block, GError **error)
     const CocoInitdataSource initdata = { 0 };
     g_auto(CocoMeasurePlan) plan = { 0 };
     g_autoptr(CocoVmConfig) config =
-        coco_vm_config_load(options->config, (const char *const *) options->overrides, error);
+        coco_tee_config_load(options->config, (const char *const *) options->overrides, error);
 
     if (config == NULL)
         return false;

@@ -4,7 +4,7 @@
  * evidence will hold, and reads an annotation back.
  */
 #include "cococtl/cococtl-object.h"
-#include "cococtl/cococtl.h"
+#include "cococtl/subcommand.h"
 #include "vmm/initdata/initdata.h"
 #include "vmm/measure/measure.h"
 

@@ -7,9 +7,10 @@
 
 #include <string.h>
 
-#include "cococtl/cococtl.h"
-#include "vmm/initdata/initdata.h"
+#include "cococtl/subcommand.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/initdata/initdata.h"
+#include "vmm/tee/tee-config.h"
 
 #define NAME "measure"
 #define MAX_INITDATA_DIGEST 64u
@@ -292,7 +293,7 @@ take_config(const Options *options, CocoMeasurePlan *plan, GError **error)
     if (options->tee != NULL)
         g_strv_builder_add(builder, tee);
     overrides = g_strv_builder_end(builder);
-    config = coco_vm_config_load(options->config, (const char *const *) overrides, error);
+    config = coco_tee_config_load(options->config, (const char *const *) overrides, error);
     return config != NULL && coco_measure_plan_from_config(plan, config, &source, error);
 }
 

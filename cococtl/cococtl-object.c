@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "cococtl/cococtl-measure.h"
-#include "cococtl/cococtl.h"
+#include "cococtl/subcommand.h"
 
 int
 coco_ctl_print_object(const char *name, json_object *object, bool as_json)

@@ -11,10 +11,11 @@
 #include <string.h>
 
 #include "cococtl/cococtl-object.h"
-#include "cococtl/cococtl.h"
-#include "vmm/launch/measure-plan.h"
-#include "vmm/tee/tee-policy.h"
+#include "cococtl/subcommand.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/launch/measure-plan.h"
+#include "vmm/tee/tee-config.h"
+#include "vmm/tee/tee-policy.h"
 
 #define NAME "reference-values"
 #define MESSAGE_VERSION "0.1.0"
@@ -140,7 +141,7 @@ compute(const Options *options, GError **error)
     const CocoInitdataSource initdata = { 0 };
     g_auto(CocoMeasurePlan) plan = { 0 };
     g_autoptr(CocoVmConfig) config =
-        coco_vm_config_load(options->config, (const char *const *) options->overrides, error);
+        coco_tee_config_load(options->config, (const char *const *) options->overrides, error);
     json_object *report;
     json_object *values;
     int tee;

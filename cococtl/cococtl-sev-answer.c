@@ -10,12 +10,13 @@
 #include <unistd.h>
 
 #include "cococtl/cococtl-object.h"
-#include "cococtl/cococtl.h"
-#include "vmm/owner/id-block.h"
-#include "vmm/launch/measure-plan.h"
-#include "vmm/owner/sev-attest.h"
-#include "vmm/tee/tee-policy.h"
+#include "cococtl/subcommand.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/launch/measure-plan.h"
+#include "vmm/owner/id-block.h"
+#include "vmm/owner/sev-attest.h"
+#include "vmm/tee/tee-config.h"
+#include "vmm/tee/tee-policy.h"
 
 #define NAME "sev-answer"
 #define MAX_SECRETS 32u
@@ -117,7 +118,7 @@ measure_config(const Options *options, Owner *owner, GError **error)
     const CocoInitdataSource initdata = { 0 };
     g_auto(CocoMeasurePlan) plan = { 0 };
     g_autoptr(CocoVmConfig) config =
-        coco_vm_config_load(options->config, (const char *const *) options->overrides, error);
+        coco_tee_config_load(options->config, (const char *const *) options->overrides, error);
     int tee = config != NULL ? coco_vm_config_choice(config, COCO_KEY_VM_TEE) : COCO_TEE_NONE;
 
     if (config == NULL)

@@ -19,9 +19,9 @@
 #include <string.h>
 
 #include "guest-protocol/oci/bounded-json.h"
-#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/oci/oci-json-names.h"
 #include "guest-protocol/proto/pb.h"
+#include "guest-protocol/proto/wire-limits.h"
 
 /* Where we are in the document, for errors. */
 typedef struct {

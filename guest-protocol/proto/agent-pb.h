@@ -8,11 +8,11 @@
  */
 #pragma once
 
-#include "guest-protocol/proto/pb.h"
 #include "guest-protocol/proto/agent.pb-c.h"
 #include "guest-protocol/proto/csi.pb-c.h"
 #include "guest-protocol/proto/health.pb-c.h"
 #include "guest-protocol/proto/oci.pb-c.h"
+#include "guest-protocol/proto/pb.h"
 #include "guest-protocol/proto/types.pb-c.h"
 
 /* clang-format off */

@@ -8,9 +8,9 @@
 
 #include <stdlib.h>
 
-#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/proto/pb-wire.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "guest-protocol/proto/wire-limits.h"
 
 static bool
 bad(GError **error, const ProtobufCMessageDescriptor *type, const char *field, const char *cause)

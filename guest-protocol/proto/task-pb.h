@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include "guest-protocol/proto/pb.h"
 #include "google/protobuf/any.pb-c.h"
 #include "google/protobuf/empty.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
@@ -17,11 +16,12 @@
 #include "guest-protocol/proto/event-forward.pb-c.h"
 #include "guest-protocol/proto/events.pb-c.h"
 #include "guest-protocol/proto/mount.pb-c.h"
+#include "guest-protocol/proto/pb.h"
 #include "guest-protocol/proto/runc-details.pb-c.h"
 #include "guest-protocol/proto/runtime-info.pb-c.h"
 #include "guest-protocol/proto/runtimeoptions.pb-c.h"
-#include "guest-protocol/proto/task.pb-c.h"
 #include "guest-protocol/proto/task-types.pb-c.h"
+#include "guest-protocol/proto/task.pb-c.h"
 
 /* clang-format off */
 /* google/protobuf */

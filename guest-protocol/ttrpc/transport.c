@@ -19,8 +19,8 @@
 #include <glib-unix.h>
 
 #include "guest-protocol/posix/fd.h"
-#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "guest-protocol/proto/wire-limits.h"
 
 #define LISTEN_BACKLOG 64
 

@@ -5,8 +5,8 @@
  */
 #include "guest-protocol/ttrpc/ttrpc-client.h"
 
-#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/proto/pb.h"
+#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/ttrpc/stream.h"
 #include "guest-protocol/ttrpc/trace.h"
 #include "guest-protocol/ttrpc/ttrpc-frame.h"

@@ -23,8 +23,8 @@
 
 #include <string.h>
 
-#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/proto/pb.h"
+#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/ttrpc/stream.h"
 #include "guest-protocol/ttrpc/trace.h"
 #include "guest-protocol/ttrpc/ttrpc-frame.h"

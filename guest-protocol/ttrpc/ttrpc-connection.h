@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * One connection of a ttrpc server and the calls that came over it; what ttrpc-server.c is made of.
- * The functions of CocoTtrpcCall that handlers use are declared in ttrpc-server.h and live here
+ * The functions of CocoTtrpcCall that handlers use are declared in ttrpc-call.h and live here
  * too.
  *
  * Ownership: the server owns its connections; a connection owns its descriptor. Calls belong to
@@ -13,7 +13,7 @@
 
 #include <gio/gio.h>
 
-#include "guest-protocol/ttrpc/ttrpc-server.h"
+#include "guest-protocol/ttrpc/ttrpc-call.h"
 
 typedef struct _CocoTtrpcConnection CocoTtrpcConnection;
 

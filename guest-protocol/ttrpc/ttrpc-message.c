@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/proto/pb-wire.h"
 #include "guest-protocol/proto/pb.h"
+#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/ttrpc/ttrpc-frame.h"
 
 enum {

@@ -18,10 +18,10 @@
 #include "guest-protocol/ttrpc/transport.h"
 #include "guest-protocol/ttrpc/ttrpc-server.h"
 #include "guest/agent/channel.h"
+#include "guest/agent/service.h"
+#include "guest/pod/sandbox.h"
 #include "guest/system/init-system.h"
 #include "guest/system/modules.h"
-#include "guest/pod/sandbox.h"
-#include "guest/agent/service.h"
 
 typedef struct {
     bool is_init;

@@ -3,10 +3,10 @@
  * Handlers for containers and their processes, except their streams.
  */
 #include "guest-protocol/proto/agent-pb.h"
-#include "guest/system/network.h"
-#include "guest/system/paths.h"
 #include "guest/agent/service-private.h"
 #include "guest/container/spec.h"
+#include "guest/system/network.h"
+#include "guest/system/paths.h"
 
 void
 coco_handle_create_container(CocoTtrpcCall *call, void *user_data)

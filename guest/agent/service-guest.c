@@ -10,8 +10,8 @@
 #include <sys/ioctl.h>
 #include <sys/time.h>
 
-#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/posix/fd.h"
+#include "guest-protocol/proto/agent-pb.h"
 #include "guest/agent/service-private.h"
 
 #define CPUS "/sys/devices/system/cpu"

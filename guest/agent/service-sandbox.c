@@ -6,11 +6,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/posix/fd.h"
+#include "guest-protocol/proto/agent-pb.h"
+#include "guest/agent/service-private.h"
 #include "guest/pod/copy-file.h"
 #include "guest/system/paths.h"
-#include "guest/agent/service-private.h"
 
 /* Of the protocol, as Kata's agent answers it. */
 #define API_VERSION "0.0.1"

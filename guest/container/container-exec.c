@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guest-protocol/posix/fd.h"
 #include "guest-protocol/oci/oci-json.h"
+#include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/container/container-private.h"
 

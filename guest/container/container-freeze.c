@@ -5,8 +5,8 @@
  * that cannot be stopped), a pause is taken back and fails.
  */
 #include "guest-protocol/proto/ttrpc-error.h"
-#include "guest/system/cgroup.h"
 #include "guest/container/container-private.h"
+#include "guest/system/cgroup.h"
 
 #define FREEZE_TIMEOUT_S 10
 

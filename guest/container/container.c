@@ -11,8 +11,8 @@
 
 #include "guest-protocol/oci/oci-json.h"
 #include "guest-protocol/proto/ttrpc-error.h"
-#include "guest/system/cgroup.h"
 #include "guest/container/container-private.h"
+#include "guest/system/cgroup.h"
 #include "guest/system/directory-tree.h"
 
 #define EXIT_COMMAND_NOT_FOUND 127

@@ -20,8 +20,8 @@
 
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest/container/crun.h"
-#include "guest/system/layout.h"
 #include "guest/container/process.h"
+#include "guest/system/layout.h"
 #include "guest/system/reaper.h"
 
 /* Processes at one time in one container's table: running ones, and the finished ones that are

@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 
 #include "guest-protocol/posix/fd.h"
-#include "guest-protocol/ttrpc/trace.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "guest-protocol/ttrpc/trace.h"
 #include "guest/system/directory-tree.h"
 #include "guest/system/init-system.h"
 

@@ -11,11 +11,11 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/container/spec.h"
+#include "guest/pod/namespaces.h"
 #include "guest/storage/disk-wait.h"
 #include "guest/system/modules.h"
-#include "guest/pod/namespaces.h"
 #include "guest/system/paths.h"
-#include "guest/container/spec.h"
 #include "guest/system/sysctl.h"
 
 #define HOSTNAME_MAX 64

@@ -16,9 +16,9 @@
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest/container/container.h"
 #include "guest/container/crun.h"
+#include "guest/storage/storage.h"
 #include "guest/system/layout.h"
 #include "guest/system/reaper.h"
-#include "guest/storage/storage.h"
 
 #define COCO_SANDBOX_CONTAINERS_MAX 256
 

@@ -19,9 +19,9 @@
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/storage/block-device.h"
+#include "guest/storage/storage-private.h"
 #include "guest/system/modules.h"
 #include "guest/system/paths.h"
-#include "guest/storage/storage-private.h"
 
 #define LAYER_DRIVER "erofs.multi-layer"
 #define LAYER_OPTION "X-kata.multi-layer=true"

@@ -15,8 +15,8 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
-#include "guest/system/paths.h"
 #include "guest/storage/storage-private.h"
+#include "guest/system/paths.h"
 
 /* Kata: the upper and work directories of an overlay are made inside this one. */
 #define OVERLAY_CREATE_OPTION "io.katacontainers.volume.overlayfs.create_directory="

@@ -13,10 +13,10 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/proto/task-pb.h"
-#include "shim/pod/container-kind.h"
 #include "shim/host/pod-dir.h"
 #include "shim/host/shim-socket.h"
 #include "shim/host/timestamp.h"
+#include "shim/pod/container-kind.h"
 
 #define EXIT_KILLED 137      /* 128 + SIGKILL, as runc's shim reports a task it had to clean up */
 #define KILL_TIMEOUT_MS 4000 /* containerd gives us 5 s */

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define IDENTIFIER_MAX 76
+#include "shim/host/identifier.h"
 
 typedef struct {
     const char *name;
@@ -32,26 +32,6 @@ static const struct {
     { "info", COCO_ACTION_INFO }, { "v", COCO_ACTION_VERSION }, { "version", COCO_ACTION_VERSION },
     { "h", COCO_ACTION_HELP },    { "help", COCO_ACTION_HELP },
 };
-
-bool
-coco_identifier_is_valid(const char *identifier)
-{
-    size_t length = strlen(identifier);
-    bool after_separator = true;
-
-    if (length == 0 || length > IDENTIFIER_MAX)
-        return false;
-    for (const char *c = identifier; *c != '\0'; c++) {
-        bool separator = strchr("._-", *c) != NULL;
-
-        if (!separator && !g_ascii_isalnum(*c))
-            return false;
-        if (separator && after_separator)
-            return false;
-        after_separator = separator;
-    }
-    return !after_separator;
-}
 
 static bool
 set_boolean(const char *name, const char *value, CocoInvocation *invocation)

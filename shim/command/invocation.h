@@ -44,7 +44,3 @@ typedef struct {
 /* FALSE with error set (G_OPTION_ERROR) when a flag lacks its value, the action is unknown, or the
  * action needs an id or a namespace and did not get a valid one. */
 bool coco_invocation_parse(int argc, char **argv, CocoInvocation *out_invocation, GError **error);
-
-/* Identifiers of containers, execs and namespaces: ^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$, 1 to 76
- * characters. Source: containerd pkg/identifiers. */
-bool coco_identifier_is_valid(const char *identifier);

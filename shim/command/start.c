@@ -20,12 +20,13 @@
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/posix/pidfd.h"
 #include "shim/command/bootstrap.h"
-#include "shim/pod/container-kind.h"
 #include "shim/command/go-build-info.h"
-#include "shim/host/pod-dir.h"
-#include "shim/vm/pod-initdata.h"
 #include "shim/command/serve.h"
+#include "shim/host/identifier.h"
+#include "shim/host/pod-dir.h"
 #include "shim/host/shim-socket.h"
+#include "shim/pod/container-kind.h"
+#include "shim/vm/pod-initdata.h"
 
 #define CONTAINERD_2 "github.com/containerd/containerd/v2"
 #define INPUT_MAX (10 * 1024 * 1024)

@@ -12,6 +12,9 @@
 
 typedef struct _CocoBundleConfig CocoBundleConfig;
 
+/* The value of an annotation of the container, NULL if there is none. (transfer none) */
+typedef const char *(*CocoAnnotationFunc)(const char *key, void *user_data);
+
 /* NULL with G_FILE_ERROR_NOENT when there is no file: a bundle without one is a sandbox of the
  * Sandbox API. (transfer full) */
 CocoBundleConfig *coco_bundle_config_load(const char *bundle, GError **error);

@@ -14,15 +14,14 @@
 
 #include <glib.h>
 
+#include "shim/host/bundle-config.h"
+
 typedef enum {
     COCO_KIND_SINGLE,
     COCO_KIND_SANDBOX,
     COCO_KIND_MEMBER,
     COCO_N_KINDS,
 } CocoContainerKind;
-
-/* The value of an annotation of the container, NULL if there is none. (transfer none) */
-typedef const char *(*CocoAnnotationFunc)(const char *key, void *user_data);
 
 /* out_pod_id: (transfer none), what get returned, or id itself for a single container. A
  * container-type we do not know is an error (G_IO_ERROR_INVALID_DATA): treating it as single would

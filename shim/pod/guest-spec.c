@@ -9,8 +9,8 @@
 
 #include <gio/gio.h>
 
-#include "shim/vm/pod-initdata.h"
 #include "shim/storage/share.h"
+#include "shim/vm/pod-initdata.h"
 
 static void
 replace(char **field, const char *value)

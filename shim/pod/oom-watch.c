@@ -5,10 +5,11 @@
 #include "shim/pod/oom-watch.h"
 
 #include "guest-protocol/proto/agent-pb.h"
-#include "guest-protocol/proto/task-pb.h"
 
 struct _CocoOomWatch {
-    CocoPod *pod;
+    CocoTtrpcClient *agent;
+    CocoOomFunc func;
+    void *user_data;
     int64_t burst_start_us;
     unsigned int n_in_burst;
     unsigned int pause_source;
@@ -24,19 +25,6 @@ on_pause_over(void *user_data)
     watch->pause_source = 0;
     ask(watch);
     return G_SOURCE_REMOVE;
-}
-
-static void
-publish(CocoPod *pod, const char *id)
-{
-    Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
-
-    if (coco_pod_find(pod, id) == NULL) {
-        g_debug("out of memory in a container that is not there");
-        return;
-    }
-    event.container_id = (char *) id;
-    coco_pod_publish(pod, "/tasks/oom", &event.base);
 }
 
 static void
@@ -66,7 +54,7 @@ on_event(GObject *source, GAsyncResult *result, void *user_data)
         g_debug("no more events of memory: %s", error->message);
         return;
     }
-    publish(watch->pod, ((const Grpc__OOMEvent *) reply)->container_id);
+    watch->func(((const Grpc__OOMEvent *) reply)->container_id, watch->user_data);
     ask_again(watch);
 }
 
@@ -75,16 +63,18 @@ ask(CocoOomWatch *watch)
 {
     Grpc__GetOOMEventRequest request = GRPC__GET_OOMEVENT_REQUEST__INIT;
 
-    coco_pod_call_agent(watch->pod, "GetOOMEvent", &request.base, &grpc__oomevent__descriptor, 0,
-                        on_event, watch);
+    coco_ttrpc_client_call_async(watch->agent, "grpc.AgentService", "GetOOMEvent", &request.base,
+                                 &grpc__oomevent__descriptor, 0, NULL, on_event, watch);
 }
 
 CocoOomWatch *
-coco_oom_watch_new(CocoPod *pod)
+coco_oom_watch_new(CocoTtrpcClient *agent, CocoOomFunc func, void *user_data)
 {
     CocoOomWatch *watch = g_new0(CocoOomWatch, 1);
 
-    watch->pod = pod;
+    watch->agent = agent;
+    watch->func = func;
+    watch->user_data = user_data;
     ask(watch);
     return watch;
 }

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "guest-protocol/proto/task-pb.h"
+#include "shim/host/state-file.h"
+#include "shim/host/timestamp.h"
 #include "shim/pod/event-publisher.h"
 #include "shim/pod/oom-watch.h"
 #include "shim/storage/share.h"
-#include "shim/host/state-file.h"
-#include "shim/host/timestamp.h"
 
 #define EXIT_KILLED 137 /* 128 + SIGKILL: what a process of a vanished VM is reported with */
 #define FLUSH_TIMEOUT_US 2000000 /* for the last events at the end of the shim */
@@ -169,6 +169,21 @@ coco_pod_signals(const CocoPod *pod)
     return pod->signals;
 }
 
+/* id: the guest's word; what names no container of ours is dropped. */
+static void
+on_out_of_memory(const char *id, void *user_data)
+{
+    CocoPod *pod = user_data;
+    Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
+
+    if (coco_pod_find(pod, id) == NULL) {
+        g_debug("out of memory in a container that is not there");
+        return;
+    }
+    event.container_id = (char *) id;
+    coco_pod_publish(pod, "/tasks/oom", &event.base);
+}
+
 static void
 on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
 {
@@ -185,7 +200,7 @@ on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
     if (error == NULL && !coco_state_file_write(coco_pod_dir_state(pod->dir), &state, &failure))
         g_warning("pod %s: %s", pod->id, failure->message);
     if (error == NULL)
-        pod->oom_watch = coco_oom_watch_new(pod);
+        pod->oom_watch = coco_oom_watch_new(coco_pod_vm_agent(vm), on_out_of_memory, pod);
 }
 
 bool

@@ -11,8 +11,8 @@
 
 #include <glib.h>
 
-#include "shim/pod/container.h"
 #include "shim/host/pod-dir.h"
+#include "shim/pod/container.h"
 #include "shim/vm/pod-disks.h"
 #include "shim/vm/pod-vm.h"
 

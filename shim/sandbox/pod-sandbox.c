@@ -11,8 +11,8 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
-#include "shim/vm/pod-initdata.h"
 #include "shim/pod/pod-names.h"
+#include "shim/vm/pod-initdata.h"
 
 #define CRI_CONFIG_TYPE "runtime.v1.PodSandboxConfig"
 #define EXIT_LOST 137 /* 128 + SIGKILL, as a process of a vanished VM is reported */

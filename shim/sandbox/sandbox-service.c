@@ -8,9 +8,9 @@
 #include <sys/utsname.h>
 
 #include "guest-protocol/proto/agent-pb.h"
+#include "shim/host/timestamp.h"
 #include "shim/metrics/metrics.h"
 #include "shim/sandbox/pod-sandbox.h"
-#include "shim/host/timestamp.h"
 #include "shim/vm/vm-usage.h"
 
 #define PING_TIMEOUT_US 5000000

@@ -14,8 +14,8 @@
 #include <glib-unix.h>
 
 #include "google/protobuf/empty.pb-c.h"
-#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/posix/fd.h"
+#include "guest-protocol/proto/agent-pb.h"
 #include "shim/stdio/log-driver.h"
 #include "shim/stdio/stdio-path.h"
 

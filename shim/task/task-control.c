@@ -6,8 +6,8 @@
 #include <signal.h>
 
 #include "guest-protocol/oci/oci-json.h"
-#include "shim/pod/guest-spec.h"
 #include "shim/metrics/metrics.h"
+#include "shim/pod/guest-spec.h"
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
 

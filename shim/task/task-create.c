@@ -8,14 +8,14 @@
 #include <unistd.h>
 
 #include "guest-protocol/oci/oci-json.h"
+#include "shim/host/identifier.h"
+#include "shim/host/shim-socket.h"
 #include "shim/pod/guest-spec.h"
-#include "shim/command/invocation.h"
-#include "shim/vm/pod-initdata.h"
 #include "shim/storage/root-plan.h"
 #include "shim/storage/share.h"
-#include "shim/host/shim-socket.h"
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
+#include "shim/vm/pod-initdata.h"
 
 #define CREATE_TIMEOUT_S 60
 

@@ -7,10 +7,10 @@
  * wait for its end before they call Delete, so this is for the others. Then a logging driver is
  * ended, so that what it writes is written when Delete is answered.
  */
+#include "shim/host/timestamp.h"
 #include "shim/storage/share.h"
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
-#include "shim/host/timestamp.h"
 
 #define DRAIN_TIMEOUT_MS 10000
 

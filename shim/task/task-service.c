@@ -6,8 +6,8 @@
 
 #include <unistd.h>
 
-#include "shim/task/task-op.h"
 #include "shim/host/timestamp.h"
+#include "shim/task/task-op.h"
 
 static void
 handle_state(CocoTtrpcCall *call, void *pod)

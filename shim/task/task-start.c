@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "guest-protocol/oci/oci-json.h"
+#include "shim/host/identifier.h"
 #include "shim/pod/guest-spec.h"
-#include "shim/command/invocation.h"
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
 

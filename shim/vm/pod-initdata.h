@@ -16,7 +16,7 @@
 
 #include <glib.h>
 
-#include "shim/pod/container-kind.h"
+#include "shim/host/bundle-config.h"
 #include "shim/host/pod-dir.h"
 
 /* The annotation under its name or its older name, NULL if absent. (transfer none) */

@@ -14,14 +14,14 @@
 #include <glib-unix.h>
 
 #include "google/protobuf/empty.pb-c.h"
-#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/posix/fd.h"
+#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/ttrpc/transport.h"
+#include "shim/storage/share.h"
 #include "shim/vm/console-tail.h"
 #include "shim/vm/launcher.h"
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-vm-fsm.h"
-#include "shim/storage/share.h"
 
 #define SHARE_TAG "kataShared"
 #define SETTLE_MS 1000 /* for logger and virtiofsd to leave by themselves */

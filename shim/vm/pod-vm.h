@@ -19,9 +19,9 @@
 #include <glib.h>
 
 #include "guest-protocol/ttrpc/ttrpc-client.h"
-#include "shim/vm/launcher.h"
 #include "shim/host/pod-dir.h"
 #include "shim/host/signals.h"
+#include "shim/vm/launcher.h"
 
 typedef struct _CocoPodVm CocoPodVm;
 

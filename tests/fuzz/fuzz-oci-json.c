@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
-#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/oci/oci-json.h"
+#include "guest-protocol/proto/agent-pb.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

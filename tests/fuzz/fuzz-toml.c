@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "vmm/initdata/toml.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/initdata/toml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

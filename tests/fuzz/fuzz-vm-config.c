@@ -9,6 +9,7 @@
 #include <libxml/parser.h>
 
 #include "vmm/domain/domain-xml.h"
+#include "vmm/tee/tee-config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,7 +24,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         len + 1 < size ? g_strndup((const char *) data + len + 1, size - len - 1) : NULL;
     const char *const overrides[] = { override, NULL };
     g_autoptr(GError) error = NULL;
-    g_autoptr(CocoVmConfig) config = coco_vm_config_parse("fuzz", text, len, overrides, &error);
+    g_autoptr(CocoVmConfig) config = coco_tee_config_parse("fuzz", text, len, overrides, &error);
     g_autofree char *xml = NULL;
     xmlDoc *document;
 

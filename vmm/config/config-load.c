@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 
 #include "guest-protocol/posix/fd.h"
-#include "vmm/tee/tee.h"
 #include "vmm/config/vmm-error.h"
 
 /* A config is a page of text; anything bigger is the wrong file. */
@@ -238,20 +237,8 @@ add_override(CocoVmConfig *config, const char *text, GError **error)
     return true;
 }
 
-static void
-add_tee_defaults(CocoVmConfig *config)
-{
-    for (const CocoTeeDefault *d = coco_tee_of(config)->defaults; d->value != NULL; d++) {
-        bool chosen = strcmp(coco_vm_config_string(config, d->key), "auto") != 0 &&
-                      coco_vm_config_is_set(config, d->key);
-
-        if (!chosen)
-            g_warn_if_fail(coco_vm_config_set(config, d->key, d->value, NULL));
-    }
-}
-
 static bool
-finish(CocoVmConfig *config, const char *name, const char *const *overrides, GError **error)
+add_overrides(CocoVmConfig *config, const char *name, const char *const *overrides, GError **error)
 {
     for (size_t i = 0; overrides != NULL && overrides[i] != NULL; i++) {
         if (!add_override(config, overrides[i], error))
@@ -265,29 +252,29 @@ finish(CocoVmConfig *config, const char *name, const char *const *overrides, GEr
             return false;
         }
     }
-    add_tee_defaults(config);
-    return coco_tee_validate(config, error);
+    return true;
 }
 
 CocoVmConfig *
-coco_vm_config_load(const char *file, const char *const *overrides, GError **error)
+coco_vm_config_read(const char *file, const char *const *overrides, GError **error)
 {
     g_autoptr(CocoVmConfig) config = coco_vm_config_new(file);
 
     if (!add_file(config, file, error) || !add_drop_ins(config, file, error) ||
-        !finish(config, file, overrides, error))
+        !add_overrides(config, file, overrides, error))
         return NULL;
     return g_steal_pointer(&config);
 }
 
 CocoVmConfig *
-coco_vm_config_parse(const char *name, const char *text, size_t len, const char *const *overrides,
-                     GError **error)
+coco_vm_config_read_text(const char *name, const char *text, size_t len,
+                         const char *const *overrides, GError **error)
 {
     g_autoptr(CocoVmConfig) config = coco_vm_config_new(name);
     g_autofree char *terminated = g_strndup(text, len);
 
-    if (!add_text(config, name, terminated, len, error) || !finish(config, name, overrides, error))
+    if (!add_text(config, name, terminated, len, error) ||
+        !add_overrides(config, name, overrides, error))
         return NULL;
     return g_steal_pointer(&config);
 }

@@ -264,6 +264,16 @@ coco_vm_config_is_set(const CocoVmConfig *config, CocoKey key)
     return config->places[key] != NULL && config->strings[key][0] != '\0';
 }
 
+void
+coco_vm_config_set_default(CocoVmConfig *config, CocoKey key, const char *value)
+{
+    bool given = strcmp(coco_vm_config_string(config, key), "auto") != 0 &&
+                 coco_vm_config_is_set(config, key);
+
+    if (!given)
+        g_warn_if_fail(coco_vm_config_set(config, key, value, NULL));
+}
+
 const char *
 coco_vm_config_name(const CocoVmConfig *config)
 {

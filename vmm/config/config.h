@@ -4,7 +4,7 @@
  * overrides.
  *
  * Every key is known, typed and ranged; anything else is an error that names file, line, group and
- * key. Reading a value cannot fail: what was loaded is valid, and what was not given has its
+ * key. Reading a value cannot fail: what was read is valid, and what was not given has its
  * default.
  *
  * Ownership: a config owns its strings; getters lend them for the life of the config.
@@ -149,12 +149,15 @@ typedef enum {
 typedef struct _CocoVmConfig CocoVmConfig;
 
 /* Reads file, its drop-ins and overrides ("GROUP.KEY=VALUE", nullable array), in this order
- * (transfer full). */
-CocoVmConfig *coco_vm_config_load(const char *file, const char *const *overrides, GError **error);
+ * (transfer full). What the TEE adds and forbids is not in it: that is coco_tee_config_load(). */
+CocoVmConfig *coco_vm_config_read(const char *file, const char *const *overrides, GError **error);
 
 /* The same from text in memory; name stands for the file in messages (transfer full). */
-CocoVmConfig *coco_vm_config_parse(const char *name, const char *text, size_t len,
-                                   const char *const *overrides, GError **error);
+CocoVmConfig *coco_vm_config_read_text(const char *name, const char *text, size_t len,
+                                       const char *const *overrides, GError **error);
+
+/* Gives a key another default; a value that was given stays. value: valid for the key. */
+void coco_vm_config_set_default(CocoVmConfig *config, CocoKey key, const char *value);
 
 void coco_vm_config_free(CocoVmConfig *config); /* nullable */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoVmConfig, coco_vm_config_free)

@@ -13,7 +13,7 @@
 
 #include <json-c/json.h>
 
-#include "vmm/launch/launch-report.h"
+#include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
 
 void

@@ -14,8 +14,8 @@
 #include <zlib.h>
 
 #include "guest-protocol/posix/fd.h"
-#include "vmm/initdata/toml.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/initdata/toml.h"
 
 #define VERSION "0.1.0"
 #define GZIP_WINDOW (16 + MAX_WBITS) /* zlib: with gzip's header and trailer, and no other */

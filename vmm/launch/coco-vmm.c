@@ -12,12 +12,12 @@
 
 #include <glib.h>
 
+#include "vmm/config/vmm-error.h"
 #include "vmm/launch/hotplug.h"
 #include "vmm/launch/launch-plan.h"
 #include "vmm/launch/launch.h"
-#include "vmm/tee/tee.h"
 #include "vmm/run/vm-state.h"
-#include "vmm/config/vmm-error.h"
+#include "vmm/tee/tee.h"
 
 enum {
     EXIT_OK = 0,

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vmm/tee/host-choice.h"
+#include "vmm/config/json.h"
 #include "vmm/launch/launch-measure.h"
-#include "vmm/launch/launch-report.h"
+#include "vmm/tee/host-choice.h"
 #include "vmm/tee/qemu-user.h"
 
 bool

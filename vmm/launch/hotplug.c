@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "vmm/config/vmm-error.h"
 #include "vmm/launch/launch-plan.h"
 #include "vmm/launch/launch-report.h"
-#include "vmm/config/vmm-error.h"
 #include "vmm/launch/worker-watch.h"
 
 typedef struct {

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "guest-protocol/posix/fd.h"
-#include "vmm/launch/launch-report.h"
-#include "vmm/launch/measure-plan.h"
+#include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/launch/measure-plan.h"
 
 /* The child's answer is a line of hex digests. */
 #define MAX_ANSWER (64 * 1024)

@@ -10,10 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/config/vmm-error.h"
 #include "vmm/domain/domain-xml.h"
 #include "vmm/domain/qemu-conf.h"
+#include "vmm/tee/tee-config.h"
 #include "vmm/tee/tee.h"
-#include "vmm/config/vmm-error.h"
 
 /* Where virtiofsd is: the Rust one (Debian 13), the C one (Debian 12), Fedora's and Arch's. */
 static const char *const virtiofsd_paths[] = {
@@ -49,7 +50,7 @@ coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_di
     plan->run_dir = coco_run_dir_new(run_dir, error);
     if (plan->run_dir == NULL)
         return false;
-    plan->config = coco_vm_config_load(file, overrides, error);
+    plan->config = coco_tee_config_load(file, overrides, error);
     if (plan->config == NULL ||
         !coco_initdata_binding_load(&plan->initdata, plan->config, initdata, error))
         return false;

@@ -8,13 +8,13 @@
  */
 #pragma once
 
-#include "vmm/tee/boot-files.h"
 #include "vmm/config/config.h"
+#include "vmm/config/launch-request.h"
+#include "vmm/run/run-dir.h"
+#include "vmm/tee/boot-files.h"
 #include "vmm/tee/host-choice.h"
 #include "vmm/tee/initdata-binding.h"
-#include "vmm/config/launch-request.h"
 #include "vmm/tee/qemu-user.h"
-#include "vmm/run/run-dir.h"
 
 typedef struct {
     CocoVmConfig *config;

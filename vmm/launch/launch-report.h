@@ -11,9 +11,8 @@
 #include <stdio.h>
 
 #include <glib.h>
-#include <json-c/json.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_object, json_object_put)
+#include "vmm/config/json.h"
 
 typedef struct {
     FILE *out;
@@ -33,11 +32,5 @@ void coco_launch_report_phase(CocoLaunchReport *report, const char *name);
 /* The result of a failed launch. */
 void coco_launch_report_failure(CocoLaunchReport *report, const GError *error);
 
-/* {"event":event} to be filled (transfer full), and the fillers. */
+/* {"event":event}, to be filled (transfer full). */
 json_object *coco_launch_report_line(const char *event);
-void coco_json_add_string(json_object *object, const char *key, const char *value);
-void coco_json_add_int(json_object *object, const char *key, gint64 value);
-
-/* Readers that take an absent or mistyped member as NULL or 0. */
-const char *coco_json_string(json_object *object, const char *key);
-gint64 coco_json_int(json_object *object, const char *key);

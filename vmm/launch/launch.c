@@ -18,15 +18,15 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/posix/pidfd.h"
+#include "vmm/config/vmm-error.h"
 #include "vmm/launch/launch-measure.h"
 #include "vmm/launch/launch-plan.h"
 #include "vmm/launch/launch-report.h"
+#include "vmm/launch/worker-watch.h"
 #include "vmm/run/process-finder.h"
 #include "vmm/run/spawn.h"
-#include "vmm/tee/tee-probe.h"
 #include "vmm/run/vm-state.h"
-#include "vmm/config/vmm-error.h"
-#include "vmm/launch/worker-watch.h"
+#include "vmm/tee/tee-probe.h"
 
 /* The port at which the agent listens on vsock. */
 #define AGENT_VSOCK_PORT 1024

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "vmm/config/vmm-error.h"
 #include "vmm/domain/domain-xml.h"
 #include "vmm/tee/tee.h"
-#include "vmm/config/vmm-error.h"
 
 static const char *const names[] = {
     [COCO_MEASURE_FIRMWARE] = "firmware",

@@ -9,8 +9,8 @@
 #pragma once
 
 #include "vmm/config/config.h"
-#include "vmm/tee/initdata-binding.h"
 #include "vmm/measure/measure.h"
+#include "vmm/tee/initdata-binding.h"
 
 typedef enum {
     COCO_MEASURE_FIRMWARE,

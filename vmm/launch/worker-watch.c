@@ -14,10 +14,10 @@
 #include <sys/wait.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "vmm/config/vmm-error.h"
 #include "vmm/run/spawn.h"
 #include "vmm/tee/tee-policy.h"
 #include "vmm/tee/tee.h"
-#include "vmm/config/vmm-error.h"
 
 /* Of the worker's command line, its NULL included. */
 #define MAX_ARGUMENTS 28

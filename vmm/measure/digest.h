@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "vmm/measure/measure.h"
+#include "vmm/measure/measurement.h"
 
 typedef enum {
     COCO_HASH_SHA256,

@@ -7,8 +7,8 @@
  */
 #include "vmm/measure/firmware.h"
 
-#include "vmm/measure/measure.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/measure/measurement.h"
 
 #define TABLE_END 32u /* bytes between the table and the end of the image */
 #define ENTRY_HEADER 18u

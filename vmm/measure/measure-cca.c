@@ -10,9 +10,10 @@
  */
 #include "vmm/measure/per-tee.h"
 
-#include "vmm/measure/digest.h"
-#include "vmm/measure/realm-chain.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/measure/digest.h"
+#include "vmm/measure/measure.h"
+#include "vmm/measure/realm-chain.h"
 
 #define MIB (1ull << 20)
 #define RAM_BASE (1ull << 30)

@@ -8,9 +8,10 @@
  */
 #include "vmm/measure/per-tee.h"
 
+#include "vmm/config/vmm-error.h"
 #include "vmm/measure/bytes.h"
 #include "vmm/measure/digest.h"
-#include "vmm/config/vmm-error.h"
+#include "vmm/measure/measure.h"
 
 #define METADATA_OFFSET 0xc000u
 #define METADATA_BYTES 28u

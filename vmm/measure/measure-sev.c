@@ -10,10 +10,11 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include "vmm/config/vmm-error.h"
 #include "vmm/measure/digest.h"
+#include "vmm/measure/measure.h"
 #include "vmm/measure/sev-hashes.h"
 #include "vmm/measure/vmsa.h"
-#include "vmm/config/vmm-error.h"
 
 static bool
 add(CocoHash *hash, const CocoMeasureTrace *trace, const char *label, uint64_t gpa,

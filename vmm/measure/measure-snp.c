@@ -5,10 +5,11 @@
  */
 #include "vmm/measure/per-tee.h"
 
+#include "vmm/config/vmm-error.h"
 #include "vmm/measure/digest.h"
+#include "vmm/measure/measure.h"
 #include "vmm/measure/sev-hashes.h"
 #include "vmm/measure/vmsa.h"
-#include "vmm/config/vmm-error.h"
 
 /* PAGE_INFO of the SEV-SNP ABI: digest so far, digest of the contents, length, type, permissions of
  * the lower privilege levels, address. */

@@ -6,6 +6,7 @@
 #include "vmm/measure/per-tee.h"
 
 #include "vmm/measure/digest.h"
+#include "vmm/measure/measure.h"
 
 static void
 state(const CocoMeasureInput *input, CocoMeasurement *out)

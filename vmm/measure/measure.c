@@ -7,9 +7,9 @@
 
 #include <string.h>
 
+#include "vmm/config/vmm-error.h"
 #include "vmm/measure/digest.h"
 #include "vmm/measure/per-tee.h"
-#include "vmm/config/vmm-error.h"
 
 static const CocoMeasureTee parts[COCO_N_TEES] = {
     [COCO_TEE_SEV] = coco_measure_sev, [COCO_TEE_SEV_ES] = coco_measure_sev,

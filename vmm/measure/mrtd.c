@@ -8,8 +8,8 @@
  */
 #include "vmm/measure/per-tee.h"
 
-#include "vmm/measure/digest.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/measure/digest.h"
 
 #define RECORD_BYTES 128
 #define RECORD_GPA 16

@@ -4,8 +4,8 @@
  */
 #include "vmm/measure/pe-image.h"
 
-#include "vmm/measure/bytes.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/measure/bytes.h"
 
 #define DOS_HEADER_BYTES 64u
 #define DOS_PE_OFFSET 0x3cu

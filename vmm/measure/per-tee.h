@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#include "vmm/measure/measure.h"
 #include "vmm/measure/firmware.h"
+#include "vmm/measure/measurement.h"
 
 typedef bool (*CocoMeasureTee)(const CocoMeasureInput *input, const CocoMeasureTrace *trace,
                                CocoMeasurement *out, GError **error);

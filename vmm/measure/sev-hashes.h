@@ -11,8 +11,8 @@
  */
 #pragma once
 
-#include "vmm/measure/measure.h"
 #include "vmm/measure/firmware.h"
+#include "vmm/measure/measurement.h"
 
 #define COCO_SEV_HASHES_BYTES 176u
 

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 
 #include "guest-protocol/posix/fd.h"
-#include "vmm/run/spawn.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/run/spawn.h"
 
 #define BROKER_PROGRAM "coco-vmm-broker"
 

@@ -12,8 +12,8 @@
 
 #include <json-c/json.h>
 
-#include "vmm/measure/measure.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/measure/measure.h"
 
 #define REQUEST_VERSION "1"
 #define MAX_DEPTH 4

@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "vmm/launch/launch-report.h"
-#include "vmm/run/process-finder.h"
+#include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/run/process-finder.h"
 
 void
 coco_vm_state_clear(CocoVmState *state)

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "guest-protocol/posix/fd.h"
-#include "vmm/tee/tee.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/tee.h"
 
 const CocoHostPaths coco_host_paths = {
     .kvm = "/dev/kvm",

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 #include "guest-protocol/posix/fd.h"
-#include "vmm/tee/tee.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/tee.h"
 
 static bool
 load(CocoInitdataBinding *binding, const CocoVmConfig *config, const CocoInitdataSource *source,

@@ -5,7 +5,6 @@
  */
 #include "vmm/tee/tee-policy.h"
 
-#include "vmm/tee/tee.h"
 #include "vmm/xml/xml-writer.h"
 
 typedef struct {
@@ -112,7 +111,7 @@ check_fields(const CocoVmConfig *config, const Policy *policy, guint64 raw, GErr
 bool
 coco_tee_policy_check(const CocoVmConfig *config, GError **error)
 {
-    const Policy *policy = policies[coco_tee_of(config)->tee];
+    const Policy *policy = policies[coco_vm_config_choice(config, COCO_KEY_VM_TEE)];
 
     return policy == NULL || !coco_vm_config_is_set(config, policy->raw) ||
            check_fields(config, policy, coco_vm_config_mask(config, policy->raw), error);
@@ -121,7 +120,7 @@ coco_tee_policy_check(const CocoVmConfig *config, GError **error)
 guint64
 coco_tee_policy(const CocoVmConfig *config)
 {
-    const Policy *policy = policies[coco_tee_of(config)->tee];
+    const Policy *policy = policies[coco_vm_config_choice(config, COCO_KEY_VM_TEE)];
     guint64 value = 0;
 
     if (policy == NULL)

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "vmm/domain/domain-xml.h"
+#include "vmm/tee/domain-facts.h"
 #include "vmm/tee/tee-probe.h"
 #include "vmm/tee/tee.h"
 #include "vmm/xml/xml-writer.h"

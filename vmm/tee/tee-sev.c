@@ -6,7 +6,7 @@
  * Neither has a place for host data: initdata is bound to nothing, and a relying party must give
  * its secret through the pre-attestation of the launch ([sev] attest).
  */
-#include "vmm/domain/domain-xml.h"
+#include "vmm/tee/domain-facts.h"
 #include "vmm/tee/tee-policy.h"
 #include "vmm/tee/tee-probe.h"
 #include "vmm/tee/tee.h"

@@ -3,7 +3,7 @@
  * tee = snp: AMD SEV-SNP. The launch digest covers the firmware, the hashes of kernel, initrd and
  * command line, and the first state of each CPU; policy and host data are in the report beside it.
  */
-#include "vmm/domain/domain-xml.h"
+#include "vmm/tee/domain-facts.h"
 #include "vmm/tee/tee-policy.h"
 #include "vmm/tee/tee-probe.h"
 #include "vmm/tee/tee.h"

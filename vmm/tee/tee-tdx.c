@@ -3,7 +3,7 @@
  * tee = tdx: Intel TDX. MRTD covers the firmware; the firmware and the kernel's EFI stub measure
  * the rest into RTMRs, and what the host binds is in MRCONFIGID, MROWNER and MROWNERCONFIG.
  */
-#include "vmm/domain/domain-xml.h"
+#include "vmm/tee/domain-facts.h"
 #include "vmm/tee/tee-policy.h"
 #include "vmm/tee/tee-probe.h"
 #include "vmm/tee/tee.h"

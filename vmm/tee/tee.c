@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#include "vmm/measure/measure.h"
 #include "vmm/config/sgx-epc.h"
-#include "vmm/tee/tee-policy.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/measure/measure.h"
+#include "vmm/tee/tee-policy.h"
 
 static const struct CocoTeeOps *const back_ends[COCO_N_TEES] = {
     [COCO_TEE_NONE] = &coco_tee_none,     [COCO_TEE_SEV] = &coco_tee_sev,

@@ -15,7 +15,7 @@
 #include "vmm/config/config.h"
 #include "vmm/tee/tee-host.h"
 
-struct CocoDomainFacts; /* vmm/domain/domain-xml.h */
+struct CocoDomainFacts; /* domain-facts.h */
 
 /* Debian's: ovmf-amdsev is the only one that checks a measured direct boot; ovmf-generic. */
 #define COCO_FIRMWARE_AMDSEV "/usr/share/ovmf/OVMF.amdsev.fd"

@@ -24,14 +24,14 @@
 #include <libxml/xpath.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "vmm/config/vmm-error.h"
+#include "vmm/launch/launch-report.h"
 #include "vmm/tee/capability-cache.h"
+#include "vmm/tee/launch-security.h"
 #include "vmm/worker/disk-libvirt.h"
 #include "vmm/worker/hotplug-libvirt.h"
-#include "vmm/launch/launch-report.h"
-#include "vmm/tee/launch-security.h"
 #include "vmm/worker/libvirt-error.h"
 #include "vmm/worker/sev-attest-libvirt.h"
-#include "vmm/config/vmm-error.h"
 
 /*
  * libvirt runs QEMU with -no-shutdown and expects to end it itself. Nobody of libvirt will be

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vmm/worker/libvirt-error.h"
 #include "vmm/config/vm-disk.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/worker/libvirt-error.h"
 
 bool
 coco_disks_have_device(const char *letters)

@@ -12,11 +12,11 @@
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>
 
-#include "vmm/worker/disk-libvirt.h"
-#include "vmm/launch/launch-report.h"
-#include "vmm/worker/libvirt-error.h"
+#include "vmm/config/json.h"
 #include "vmm/config/vm-disk.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/worker/disk-libvirt.h"
+#include "vmm/worker/libvirt-error.h"
 
 /* A guest that is asked to let a disk go does so in milliseconds, or is stuck. */
 #define RELEASE_TIMEOUT_MS 20000

@@ -10,10 +10,10 @@
 
 #include <string.h>
 
-#include "vmm/owner/attest-hook.h"
-#include "vmm/worker/libvirt-error.h"
-#include "vmm/owner/sev-attest.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/owner/attest-hook.h"
+#include "vmm/owner/sev-attest.h"
+#include "vmm/worker/libvirt-error.h"
 
 typedef struct {
     virDomain *domain;

@@ -8,13 +8,9 @@ import shlex
 import subprocess
 import time
 
-from . import paths
+from . import layout, paths
 
 ROOMS = ("guest-protocol", "vmm", "shim", "guest", "cococtl")
-FORBIDDEN_INCLUDES = {"guest-protocol": ("vmm", "shim", "guest", "cococtl", "tests"),
-                      "vmm": ("guest", "shim", "cococtl", "tests"), "guest": ("vmm", "shim", "cococtl", "tests"),
-                      "shim": ("guest", "cococtl", "tests"), "cococtl": ("guest", "shim", "tests")}
-
 
 def tracked(*endings):
     names = subprocess.run(["git", "-c", f"safe.directory={paths.SOURCE}", "ls-files"], cwd=paths.SOURCE, text=True,
@@ -48,12 +44,25 @@ def check_spdx(_build):
 
 
 def check_rooms(_build):
-    """Dependencies point one way."""
-    found = []
-    for room, others in FORBIDDEN_INCLUDES.items():
-        names = [n for n in tracked(".c", ".h") if n.startswith(room + "/")]
-        found += lines_matching(rf'#include "({"|".join(others)})/', names)
-    return found
+    """Dependencies point one way, between rooms and between sub-rooms, and never in a circle."""
+    rooms = layout.Layout(tracked(".c", ".h"), read)
+    circles = [f"a circle: {circle}" for circle in rooms.circles()]
+    return rooms.against_the_direction() + circles + rooms.homeless(tracked("meson.build"))
+
+
+def check_layout_check(_build):
+    """The check above finds what it is for."""
+    texts = {f"{room}/meson.build": "" for room in layout.ROOMS_ABOVE}
+    texts["shim/meson.build"] = "subdir('host')\nsubdir('vm')\n"
+    texts["shim/host/meson.build"] = "files('a.c')"
+    texts |= {"shim/host/a.c": '#include "shim/host/b.h"\n#include "shim/vm/c.h"\n', "shim/vm/c.h": "", "shim/vm/d.c": "",
+              "shim/host/b.h": '#include "shim/host/a.h"\n#include "guest/x.h"\n', "shim/host/a.h": ""}
+    rooms = layout.Layout(texts, texts.get)
+    wanted = [(rooms.against_the_direction(), ["shim/host/a.c: includes 'shim/vm/c.h', which is above it",
+                                               "shim/host/b.h: includes 'guest/x.h' of a room that it must not know"]),
+              (rooms.circles(), ["shim/host/a <-> shim/host/b"]),
+              (rooms.homeless(["shim/host/meson.build"]), ["shim/vm/d.c: nothing builds it"])]
+    return [f"got {got}, want {want}" for got, want in wanted if got != want]
 
 
 def check_door_plates(_build):
@@ -150,8 +159,8 @@ class Check:
         self.name = function.__name__.removeprefix("check_").replace("_", " ")
 
 
-CHECKS = [Check(f) for f in (check_spdx, check_rooms, check_door_plates, check_header_contracts, check_forbidden_words,
-                             check_descriptors, check_format, check_headers_alone, check_scripts)]
+CHECKS = [Check(f) for f in (check_spdx, check_rooms, check_layout_check, check_door_plates, check_header_contracts,
+                             check_forbidden_words, check_descriptors, check_format, check_headers_alone, check_scripts)]
 
 
 def run(build, pattern, report):

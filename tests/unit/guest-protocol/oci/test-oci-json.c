@@ -9,10 +9,10 @@
 #include <json-c/json.h>
 #include <json-c/json_pointer.h>
 
-#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/oci/bounded-json.h"
-#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/oci/oci-json.h"
+#include "guest-protocol/proto/agent-pb.h"
+#include "guest-protocol/proto/wire-limits.h"
 
 static char *
 load(const char *name, size_t *out_length)

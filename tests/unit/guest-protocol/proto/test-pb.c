@@ -9,9 +9,9 @@
 #include <criterion/criterion.h>
 
 #include "guest-protocol/proto/agent-pb.h"
-#include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/proto/pb-wire.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "guest-protocol/proto/wire-limits.h"
 
 static void
 refused(const ProtobufCMessageDescriptor *type, const char *bytes, size_t length, const char *text)

@@ -14,12 +14,12 @@
 #include <criterion/criterion.h>
 #include <glib/gstdio.h>
 
-#include "tests/unit/guest-protocol/echo-service.h"
-#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/posix/fd.h"
+#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/proto/wire-limits.h"
 #include "guest-protocol/ttrpc/transport.h"
 #include "guest-protocol/ttrpc/ttrpc-message.h"
+#include "tests/unit/guest-protocol/echo-service.h"
 #include "tests/unit/guest-protocol/raw-peer.h"
 
 static EchoService echo;

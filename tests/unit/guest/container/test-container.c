@@ -12,8 +12,8 @@
 
 #include <criterion/criterion.h>
 
-#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/oci/oci-json.h"
+#include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/ttrpc/ttrpc-client.h"
 #include "guest/system/directory-tree.h"
 

@@ -89,21 +89,3 @@ Test(invocation, bad_input_is_refused_with_its_name)
                    "'a/b'");
     expect_refused((const char *const[]){ "shim", "-namespace", "n", "start", NULL }, "-id ''");
 }
-
-Test(invocation, identifiers)
-{
-    g_autofree char *longest = g_strnfill(76, 'a');
-    g_autofree char *too_long = g_strnfill(77, 'a');
-
-    cr_expect(coco_identifier_is_valid("a"));
-    cr_expect(coco_identifier_is_valid("web-1.2_x"));
-    cr_expect(coco_identifier_is_valid(longest));
-    cr_expect(not(coco_identifier_is_valid(too_long)));
-    cr_expect(not(coco_identifier_is_valid("")));
-    cr_expect(not(coco_identifier_is_valid("..")));
-    cr_expect(not(coco_identifier_is_valid("a..b")));
-    cr_expect(not(coco_identifier_is_valid("-a")));
-    cr_expect(not(coco_identifier_is_valid("a-")));
-    cr_expect(not(coco_identifier_is_valid("a/b")));
-    cr_expect(not(coco_identifier_is_valid("a\n")));
-}

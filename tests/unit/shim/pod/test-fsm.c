@@ -3,9 +3,9 @@
  * All states times all events of the shim's state machines: refused events change nothing, the
  * last state is final and can be reached from everywhere.
  */
-#include "shim/vm/pod-vm-fsm.h"
 #include "shim/pod/process-fsm.h"
 #include "shim/sandbox/sandbox-fsm.h"
+#include "shim/vm/pod-vm-fsm.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

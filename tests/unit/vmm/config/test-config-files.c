@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 
 #include "vmm/config/config-private.h"
+#include "vmm/tee/tee-config.h"
 #include "vmm/tee/tee.h"
 
 static const char *const files[COCO_N_TEES] = {
@@ -22,7 +23,7 @@ load(CocoTee tee, char **out_text)
 {
     g_autofree char *path = g_build_filename(CONFIG_DIR, files[tee], NULL);
     g_autoptr(GError) error = NULL;
-    CocoVmConfig *config = coco_vm_config_load(path, NULL, &error);
+    CocoVmConfig *config = coco_tee_config_load(path, NULL, &error);
 
     cr_assert_not_null(config, "%s", error != NULL ? error->message : "");
     cr_assert(g_file_get_contents(path, out_text, NULL, NULL));

@@ -8,14 +8,15 @@
 #include <criterion/criterion.h>
 
 #include "vmm/config/sgx-epc.h"
+#include "vmm/config/vmm-error.h"
+#include "vmm/tee/tee-config.h"
 #include "vmm/tee/tee-policy.h"
 #include "vmm/tee/tee.h"
-#include "vmm/config/vmm-error.h"
 
 static CocoVmConfig *
 parse(const char *text, GError **error)
 {
-    return coco_vm_config_parse("t.conf", text, strlen(text), NULL, error);
+    return coco_tee_config_parse("t.conf", text, strlen(text), NULL, error);
 }
 
 Test(config_tee, each_tee_has_its_defaults)
@@ -227,7 +228,7 @@ Test(config_tee, an_override_is_named)
     static const char text[] = "[vm]\ntee=snp\n[snp]\npolicy=0x30000\n";
     g_autoptr(GError) error = NULL;
 
-    cr_assert_null(coco_vm_config_parse("t.conf", text, sizeof text - 1, overrides, &error));
+    cr_assert_null(coco_tee_config_parse("t.conf", text, sizeof text - 1, overrides, &error));
     cr_assert_str_eq(error->message, "override 'snp.debug=yes': [snp] debug: 'yes' disagrees with "
                                      "policy = 0x30000 (bit 19)");
 }

@@ -11,11 +11,12 @@
 #include "tests/unit/vmm/scratch-dir.h"
 #include "vmm/config/config.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/tee-config.h"
 
 static CocoVmConfig *
 parse(const char *text, const char *const *overrides, GError **error)
 {
-    return coco_vm_config_parse("test.conf", text, strlen(text), overrides, error);
+    return coco_tee_config_parse("test.conf", text, strlen(text), overrides, error);
 }
 
 Test(config, defaults_are_there_when_only_tee_is_given)
@@ -116,7 +117,7 @@ Test(config, text_that_is_no_key_file_is_refused)
 
     cr_assert_null(parse("tee=none\n", NULL, &error));
     cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
-    cr_assert_null(coco_vm_config_parse("n", nul, sizeof nul - 1, NULL, &nul_error));
+    cr_assert_null(coco_tee_config_parse("n", nul, sizeof nul - 1, NULL, &nul_error));
     cr_assert_str_eq(nul_error->message, "config 'n': the file contains a NUL byte");
 }
 
@@ -128,7 +129,7 @@ Test(config, drop_ins_are_read_in_name_order)
     g_autofree char *first = scratch_dir_write(dir, "a.conf.d/10.conf", "[vm]\nvcpus=10\n", 14);
     g_autofree char *other = scratch_dir_write(dir, "a.conf.d/30.txt", "nonsense", 8);
     g_autoptr(GError) error = NULL;
-    g_autoptr(CocoVmConfig) config = coco_vm_config_load(file, NULL, &error);
+    g_autoptr(CocoVmConfig) config = coco_tee_config_load(file, NULL, &error);
 
     cr_assert_null(error);
     cr_assert_eq(coco_vm_config_number(config, COCO_KEY_VM_VCPUS), 20);
@@ -143,7 +144,7 @@ Test(config, a_bad_drop_in_is_named)
         "config '%s' line 2: [vm] vcpus: 'no' is not a number from 1 to 255", drop_in);
     g_autoptr(GError) error = NULL;
 
-    cr_assert_null(coco_vm_config_load(file, NULL, &error));
+    cr_assert_null(coco_tee_config_load(file, NULL, &error));
     cr_assert_str_eq(error->message, expected);
 }
 
@@ -159,9 +160,9 @@ Test(config, what_is_no_file_is_an_error_and_no_hang)
     g_autoptr(GError) absent_error = NULL;
 
     cr_assert_eq(mkfifo(fifo, 0600), 0);
-    cr_assert_null(coco_vm_config_load(fifo, NULL, &fifo_error));
-    cr_assert_null(coco_vm_config_load(dir, NULL, &dir_error));
-    cr_assert_null(coco_vm_config_load(absent, NULL, &absent_error));
+    cr_assert_null(coco_tee_config_load(fifo, NULL, &fifo_error));
+    cr_assert_null(coco_tee_config_load(dir, NULL, &dir_error));
+    cr_assert_null(coco_tee_config_load(absent, NULL, &absent_error));
     cr_assert_str_eq(absent_error->message, expected);
     cr_assert(g_error_matches(absent_error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
 }

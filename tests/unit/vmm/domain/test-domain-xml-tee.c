@@ -11,6 +11,7 @@
 
 #include "tests/unit/vmm/scratch-dir.h"
 #include "vmm/domain/domain-xml.h"
+#include "vmm/tee/tee-config.h"
 #include "vmm/tee/tee-probe.h"
 #include "vmm/tee/tee.h"
 
@@ -77,7 +78,7 @@ make_xml(const char *template, bool full, const char *dir)
     g_autofree char *text = g_strjoinv(dir, parts);
     g_autoptr(GError) error = NULL;
     g_autoptr(CocoVmConfig) config =
-        coco_vm_config_parse("golden", text, strlen(text), NULL, &error);
+        coco_tee_config_parse("golden", text, strlen(text), NULL, &error);
     g_autoptr(CocoBootFiles) boot = NULL;
     g_autoptr(GBytes) host_data = NULL;
     CocoDomainFacts facts = { COCO_ACCEL_KVM, COCO_TRANSPORT_CHANNEL,
@@ -136,7 +137,7 @@ Test(domain_xml_tee, each_config_on_each_generation)
         g_autoptr(CocoVmConfig) config = NULL;
         g_autofree char *head = g_strdup_printf("[vm]\n%s\n", lines[1]);
 
-        config = coco_vm_config_parse("golden", head, strlen(head), NULL, NULL);
+        config = coco_tee_config_parse("golden", head, strlen(head), NULL, NULL);
         for (size_t g = 0; g < G_N_ELEMENTS(generations); g++) {
             g_autoptr(GPtrArray) findings = coco_findings_new();
             CocoTeeHost host = { .libvirt = generations[g].libvirt, .qemu = generations[g].qemu };

@@ -8,12 +8,13 @@
 #include <libxml/parser.h>
 
 #include "vmm/domain/domain-xml.h"
+#include "vmm/tee/tee-config.h"
 
 static CocoVmConfig *
 config_of(const char *text)
 {
     g_autoptr(GError) error = NULL;
-    CocoVmConfig *config = coco_vm_config_parse("golden", text, strlen(text), NULL, &error);
+    CocoVmConfig *config = coco_tee_config_parse("golden", text, strlen(text), NULL, &error);
 
     cr_assert_null(error);
     return config;

@@ -9,8 +9,8 @@
 #include <zlib.h>
 
 #include "tests/unit/vmm/scratch-dir.h"
-#include "vmm/initdata/initdata.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/initdata/initdata.h"
 
 #define HEAD(algorithm) "version = \"0.1.0\"\nalgorithm = \"" algorithm "\"\n"
 #define TEXT(algorithm)                                                                            \

@@ -6,8 +6,8 @@
 
 #include <criterion/criterion.h>
 
-#include "vmm/initdata/toml.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/initdata/toml.h"
 
 /* Everything that was handed over, as TABLE|KEY|VALUE; lines. */
 static bool

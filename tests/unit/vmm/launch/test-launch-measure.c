@@ -8,9 +8,10 @@
 #include <criterion/criterion.h>
 
 #include "tests/unit/vmm/scratch-dir.h"
-#include "vmm/launch/launch-measure.h"
-#include "vmm/launch/launch-report.h"
+#include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/launch/launch-measure.h"
+#include "vmm/tee/tee-config.h"
 
 /* A plan with its files in dir, opened; the firmware has no metadata. */
 static void
@@ -24,7 +25,7 @@ make_plan(CocoLaunchPlan *plan, const char *dir, const char *tee, const char *mo
     g_free(scratch_dir_write(dir, "k", "kernel", 6));
     g_free(scratch_dir_write(dir, "i", "initrd", 6));
     g_free(scratch_dir_write(dir, "f", "firmware", 8));
-    plan->config = coco_vm_config_parse("t.conf", text, strlen(text), NULL, &error);
+    plan->config = coco_tee_config_parse("t.conf", text, strlen(text), NULL, &error);
     cr_assert_not_null(plan->config, "%s", error != NULL ? error->message : "");
     plan->boot = coco_boot_files_new(plan->config, NULL);
     cr_assert(coco_boot_files_open(plan->boot, "/proc/nonexistent", NULL));

@@ -7,9 +7,9 @@
 
 #include <criterion/criterion.h>
 
-#include "vmm/measure/measure.h"
-#include "vmm/measure/firmware.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/measure/firmware.h"
+#include "vmm/measure/measure.h"
 
 typedef enum {
     ASK_HASHES,

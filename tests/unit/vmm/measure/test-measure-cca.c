@@ -8,9 +8,9 @@
 
 #include <criterion/criterion.h>
 
-#include "vmm/measure/measure.h"
-#include "vmm/measure/bytes.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/measure/bytes.h"
+#include "vmm/measure/measure.h"
 
 #define IMAGE_BYTES 10000
 #define CREATED_SHA256 "6739dfb22b75ee1268d08dfa8369f501bc0b066243553f069f560d1fa1172973"

@@ -8,8 +8,8 @@
 
 #include <criterion/criterion.h>
 
-#include "vmm/measure/measure.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/measure/measure.h"
 
 #define METADATA_OFFSET 0xc000
 

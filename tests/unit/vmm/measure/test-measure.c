@@ -10,11 +10,11 @@
 #include <criterion/criterion.h>
 #include <json-c/json.h>
 
-#include "vmm/measure/measure.h"
+#include "vmm/config/vmm-error.h"
 #include "vmm/measure/digest.h"
+#include "vmm/measure/measure.h"
 #include "vmm/measure/sev-hashes.h"
 #include "vmm/measure/vmsa.h"
-#include "vmm/config/vmm-error.h"
 
 static json_object *
 load_vectors(void)

@@ -8,9 +8,9 @@
 
 #include <criterion/criterion.h>
 
+#include "vmm/config/vmm-error.h"
 #include "vmm/measure/bytes.h"
 #include "vmm/measure/pe-image.h"
-#include "vmm/config/vmm-error.h"
 
 static uint8_t *
 load(const char *name, size_t *out_len)

@@ -8,8 +8,8 @@
 #include <criterion/criterion.h>
 
 #include "tests/unit/vmm/scratch-dir.h"
-#include "vmm/owner/attest-hook.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/owner/attest-hook.h"
 
 #define LIMIT 65536
 

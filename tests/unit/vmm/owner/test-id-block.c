@@ -11,8 +11,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include "vmm/owner/id-block.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/owner/id-block.h"
 
 #define VECTOR_LAUNCH_DIGEST                                                                       \
     "22d7963585f2c03857f4a580c0b8a2129199795f0bf637f8bbbe7baa693e01765a94d5d0ca05f90128fe08a9e44f" \

@@ -8,8 +8,8 @@
 
 #include <criterion/criterion.h>
 
-#include "vmm/owner/sev-attest.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/owner/sev-attest.h"
 
 #define VECTOR_MEASUREMENT "88tfqEu24LyWFMGb8f+Vys2JzwLKQW/yREiQ17R7xrtAQUJDREVGR0hJSktMTU5P"
 #define VECTOR_DIGEST "528b7422fc8452a1c0d6937696e4a7024a706aff508ebab804b476a35dcc6ae2"

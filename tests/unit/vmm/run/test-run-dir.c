@@ -9,9 +9,9 @@
 #include <criterion/criterion.h>
 
 #include "tests/unit/vmm/scratch-dir.h"
-#include "vmm/tee/capability-cache.h"
-#include "vmm/run/run-dir.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/run/run-dir.h"
+#include "vmm/tee/capability-cache.h"
 
 static bool
 exists(const char *dir, const char *name)

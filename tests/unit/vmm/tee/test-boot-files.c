@@ -10,8 +10,9 @@
 #include <criterion/criterion.h>
 
 #include "tests/unit/vmm/scratch-dir.h"
-#include "vmm/tee/boot-files.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/boot-files.h"
+#include "vmm/tee/tee-config.h"
 
 static CocoVmConfig *
 config_for(const char *dir, const char *mode)
@@ -20,7 +21,7 @@ config_for(const char *dir, const char *mode)
                                             "[host]\nboot_files=%s\n",
                                             dir, dir, mode);
     g_autoptr(GError) error = NULL;
-    CocoVmConfig *config = coco_vm_config_parse("t.conf", text, strlen(text), NULL, &error);
+    CocoVmConfig *config = coco_tee_config_parse("t.conf", text, strlen(text), NULL, &error);
 
     cr_assert_null(error);
     g_free(scratch_dir_write(dir, "k", "kernel", 6));
@@ -133,7 +134,8 @@ read_id_block(const char *content, size_t size, GError **error)
     g_autofree char *auth = scratch_dir_write(dir, "a", zeros, 4096);
     g_autofree char *text =
         g_strdup_printf("[vm]\ntee=snp\n[snp]\nid_block=%s\nid_auth=%s\n", block, auth);
-    g_autoptr(CocoVmConfig) config = coco_vm_config_parse("t.conf", text, strlen(text), NULL, NULL);
+    g_autoptr(CocoVmConfig) config =
+        coco_tee_config_parse("t.conf", text, strlen(text), NULL, NULL);
 
     return coco_boot_files_new(config, error);
 }

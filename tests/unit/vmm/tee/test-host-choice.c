@@ -7,13 +7,14 @@
 #include <criterion/criterion.h>
 
 #include "tests/unit/vmm/scratch-dir.h"
-#include "vmm/tee/host-choice.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/host-choice.h"
+#include "vmm/tee/tee-config.h"
 
 static bool
 choose(const char *text, const CocoHostPaths *paths, CocoHostChoice *choice, GError **error)
 {
-    g_autoptr(CocoVmConfig) config = coco_vm_config_parse("c", text, strlen(text), NULL, NULL);
+    g_autoptr(CocoVmConfig) config = coco_tee_config_parse("c", text, strlen(text), NULL, NULL);
 
     cr_assert_not_null(config);
     return coco_host_choose(config, paths, choice, error);

@@ -8,8 +8,9 @@
 #include <criterion/criterion.h>
 
 #include "tests/unit/vmm/scratch-dir.h"
-#include "vmm/tee/initdata-binding.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/initdata-binding.h"
+#include "vmm/tee/tee-config.h"
 
 #define ONE "version = '0.1.0'\nalgorithm = 'sha384'\n[data]\na = 'one'\n"
 #define TWO "version = '0.1.0'\nalgorithm = 'sha256'\n[data]\na = 'two'\n"
@@ -26,7 +27,7 @@ config_of(const char *format, const char *file)
 {
     g_autofree char *text = g_strdup_printf("%s[guest]\ninitdata = %s\n", format, file);
     g_autoptr(GError) error = NULL;
-    CocoVmConfig *config = coco_vm_config_parse("t.conf", text, strlen(text), NULL, &error);
+    CocoVmConfig *config = coco_tee_config_parse("t.conf", text, strlen(text), NULL, &error);
 
     cr_assert_null(error, "%s", error != NULL ? error->message : "");
     return config;

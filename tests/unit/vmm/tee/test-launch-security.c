@@ -5,8 +5,8 @@
  */
 #include <criterion/criterion.h>
 
-#include "vmm/tee/launch-security.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/launch-security.h"
 
 static const CocoLaunchSecurity none = { 0 };
 static const CocoLaunchSecurity snp = { "sev-snp", "sev-snp-guest", true, 0x30000 };

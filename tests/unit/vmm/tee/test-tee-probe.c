@@ -8,8 +8,9 @@
 #include <criterion/criterion.h>
 
 #include "tests/unit/vmm/scratch-dir.h"
-#include "vmm/tee/tee-probe.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/tee-config.h"
+#include "vmm/tee/tee-probe.h"
 
 static CocoTeeHost
 make_host(const char *root, const char *arch, const char *flags)
@@ -151,7 +152,7 @@ static char *
 probe_model(const char *model, const CocoTeeHost *host, bool *out_ok)
 {
     g_autofree char *text = g_strdup_printf("[vm]\ntee=none\ncpu=%s\n", model);
-    g_autoptr(CocoVmConfig) config = coco_vm_config_parse("c", text, strlen(text), NULL, NULL);
+    g_autoptr(CocoVmConfig) config = coco_tee_config_parse("c", text, strlen(text), NULL, NULL);
     g_autoptr(GPtrArray) findings = coco_findings_new();
     const CocoFinding *finding;
 
@@ -187,7 +188,7 @@ Test(tee_probe, sgx_needs_its_device)
     static const char text[] = "[vm]\ntee=none\n[sgx]\nepc_mib=64\n";
     g_autoptr(ScratchDir) root = scratch_dir_new();
     g_auto(CocoTeeHost) host = make_host(root, "x86_64", "");
-    g_autoptr(CocoVmConfig) config = coco_vm_config_parse("c", text, sizeof text - 1, NULL, NULL);
+    g_autoptr(CocoVmConfig) config = coco_tee_config_parse("c", text, sizeof text - 1, NULL, NULL);
     g_autoptr(GPtrArray) missing = coco_findings_new();
     g_autoptr(GPtrArray) there = coco_findings_new();
     const CocoFinding *finding;

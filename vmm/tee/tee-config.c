@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a TEE adds to a config that was read (tee-config.h).
+ */
+#include "vmm/tee/tee-config.h"
+
+#include "vmm/tee/tee.h"
+
+/* config: (transfer full), nullable. */
+static CocoVmConfig *
+complete(CocoVmConfig *config, GError **error)
+{
+    g_autoptr(CocoVmConfig) owned = config;
+
+    if (owned == NULL)
+        return NULL;
+    for (const CocoTeeDefault *d = coco_tee_of(owned)->defaults; d->value != NULL; d++)
+        coco_vm_config_set_default(owned, d->key, d->value);
+    return coco_tee_validate(owned, error) ? g_steal_pointer(&owned) : NULL;
+}
+
+CocoVmConfig *
+coco_tee_config_load(const char *file, const char *const *overrides, GError **error)
+{
+    return complete(coco_vm_config_read(file, overrides, error), error);
+}
+
+CocoVmConfig *
+coco_tee_config_parse(const char *name, const char *text, size_t len, const char *const *overrides,
+                      GError **error)
+{
+    return complete(coco_vm_config_read_text(name, text, len, overrides, error), error);
+}

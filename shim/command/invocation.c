@@ -23,6 +23,7 @@ static const StringFlag string_flags[] = {
     { "publish-binary", offsetof(CocoInvocation, binary) },
     { "socket", offsetof(CocoInvocation, socket) },
     { "config", offsetof(CocoInvocation, config) },
+    { "tee", offsetof(CocoInvocation, tee) },
 };
 
 static const struct {
@@ -97,6 +98,7 @@ coco_invocation_parse(int argc, char **argv, CocoInvocation *out_invocation, GEr
 {
     const char *ttrpc = g_getenv("TTRPC_ADDRESS");
     CocoInvocation invocation = {
+        .program = argc > 0 ? argv[0] : "",
         .ns = "",
         .id = "",
         .address = "",

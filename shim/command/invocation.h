@@ -30,6 +30,7 @@ typedef enum {
 typedef struct {
     CocoAction action;
     bool debug;
+    const char *program; /* as it was called: a link's name, not what it leads to */
     const char *ns;      /* containerd namespace; -namespace */
     const char *id;      /* -id */
     const char *address; /* containerd's gRPC socket; -address */
@@ -38,6 +39,7 @@ typedef struct {
     const char *socket;  /* -socket: our own socket, given to the server by `start` */
     const char
         *config; /* -config: path of the config file, given to the server by `start`; may be "" */
+    const char *tee;   /* -tee: that is insisted on, given to the server by `start`; nullable */
     const char *ttrpc; /* $TTRPC_ADDRESS without unix://, "" when there is none */
 } CocoInvocation;
 

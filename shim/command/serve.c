@@ -49,6 +49,7 @@ coco_serve(const CocoInvocation *invocation, GError **error)
         .id = invocation->id,
         .ns = invocation->ns,
         .config_path = invocation->config,
+        .tee = invocation->tee,
         .ttrpc_address = invocation->ttrpc,
         .dir = dir,
         .signals = signals,

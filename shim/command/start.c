@@ -27,6 +27,7 @@
 #include "shim/host/shim-socket.h"
 #include "shim/pod/container-kind.h"
 #include "shim/vm/pod-initdata.h"
+#include "shim/vm/pod-tee.h"
 
 #define CONTAINERD_2 "github.com/containerd/containerd/v2"
 #define INPUT_MAX (10 * 1024 * 1024)
@@ -69,23 +70,19 @@ form_for_caller(void)
 }
 
 /* Runtime options, else $COCO_CONFIG, else the file that the program's name picks:
- * containerd-shim-coco-snp-v2 reads qemu-snp.conf. */
+ * containerd-shim-coco-snp-v2 reads qemu-snp.conf. Whichever it is, the name's TEE must be in it.
+ */
 static char *
 choose_config(const CocoBootstrap *bootstrap, const char *program)
 {
     const char *from_environment = g_getenv("COCO_CONFIG");
-    g_autofree char *name = g_path_get_basename(program);
-    g_autofree char *tee = NULL;
+    g_autofree char *word = coco_pod_tee_word(program);
 
     if (bootstrap->config_path != NULL)
         return g_strdup(bootstrap->config_path);
     if (from_environment != NULL && from_environment[0] == '/')
         return g_strdup(from_environment);
-    if (g_str_has_prefix(name, "containerd-shim-coco-") && g_str_has_suffix(name, "-v2") &&
-        strlen(name) > strlen("containerd-shim-coco--v2"))
-        tee = g_strndup(name + strlen("containerd-shim-coco-"),
-                        strlen(name) - strlen("containerd-shim-coco-") - strlen("-v2"));
-    return g_strdup_printf("%s/qemu-%s.conf", COCO_CONFIG_DIR, tee != NULL ? tee : "none");
+    return g_strdup_printf("%s/qemu-%s.conf", COCO_CONFIG_DIR, word != NULL ? word : "none");
 }
 
 /* A run directory without a server is what a crash left: its processes and files go first. */
@@ -114,7 +111,8 @@ static pid_t
 spawn_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, const char *pod_id,
              const char *self, const CocoPodDir *dir, int listen_fd, GError **error)
 {
-    g_autofree char *config = choose_config(bootstrap, self);
+    g_autofree char *config = choose_config(bootstrap, invocation->program);
+    g_autofree char *tee = coco_pod_tee_of_program(invocation->program);
     g_auto(CocoFd) null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     const char *argv[] = { self,
                            "-namespace",
@@ -129,10 +127,20 @@ spawn_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, c
                            coco_pod_dir_socket(dir),
                            "-config",
                            config,
-                           invocation->debug || bootstrap->debug ? "-debug" : NULL,
+                           NULL,
+                           NULL,
+                           NULL,
                            NULL };
-    pid_t pid = fork();
+    size_t n = G_N_ELEMENTS(argv) - 4;
+    pid_t pid;
 
+    if (invocation->debug || bootstrap->debug)
+        argv[n++] = "-debug";
+    if (tee != NULL) {
+        argv[n++] = "-tee";
+        argv[n++] = tee;
+    }
+    pid = fork();
     if (pid == 0)
         exec_server(listen_fd, null_fd, (char *const *) (void *) argv);
     if (pid < 0)
@@ -182,7 +190,7 @@ launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, 
         return fail_with_errno(error, "watch processes with", refused);
     if (!clear_leftovers(dir, error) || !coco_pod_dir_make(dir, error))
         return false;
-    if (coco_pod_initdata_save(".", dir, error))
+    if (coco_pod_initdata_save(".", dir, error) && coco_pod_tee_save(".", dir, error))
         listen_fd = coco_shim_socket_listen(dir, bootstrap->socket_dir, hash_input, error);
     pid = listen_fd >= 0 ? spawn_server(invocation, bootstrap, pod_id, self, dir, listen_fd, error)
                          : -1;

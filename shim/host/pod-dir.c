@@ -28,6 +28,7 @@ struct _CocoPodDir {
     char *state;
     char *console;
     char *initdata;
+    char *tee;
     char *etc;
 };
 
@@ -42,6 +43,7 @@ new_for_path(const char *path)
     dir->state = g_build_filename(path, "state.json", NULL);
     dir->console = g_build_filename(path, "console.log", NULL);
     dir->initdata = g_build_filename(path, "initdata", NULL);
+    dir->tee = g_build_filename(path, "tee", NULL);
     dir->etc = g_build_filename(path, "etc", NULL);
     return dir;
 }
@@ -78,6 +80,7 @@ coco_pod_dir_free(CocoPodDir *dir)
     g_free(dir->state);
     g_free(dir->console);
     g_free(dir->initdata);
+    g_free(dir->tee);
     g_free(dir->etc);
     g_free(dir);
 }
@@ -116,6 +119,12 @@ const char *
 coco_pod_dir_initdata(const CocoPodDir *dir)
 {
     return dir->initdata;
+}
+
+const char *
+coco_pod_dir_tee(const CocoPodDir *dir)
+{
+    return dir->tee;
 }
 
 const char *

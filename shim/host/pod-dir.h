@@ -7,7 +7,7 @@
  *     shim.sock   our ttrpc socket               vm/          libvirt's embedded root (launcher)
  *     state.json  who and which pids             agent.sock   channel to the agent (QEMU)
  *     shared/     what virtiofsd exports         console.log  bounded (launcher)
- *     initdata    the annotation, if there is one (pod-initdata.h)
+ *     initdata    the annotation, if there is one (pod-initdata.h); tee likewise (pod-tee.h)
  *     etc/        hosts, hostname and resolv.conf of a sandbox (pod-names.h)
  *
  * The digits are a hash of containerd's socket, namespace and pod id: two containerds, or two
@@ -37,6 +37,7 @@ const char *coco_pod_dir_shared(const CocoPodDir *dir);
 const char *coco_pod_dir_state(const CocoPodDir *dir);
 const char *coco_pod_dir_console(const CocoPodDir *dir);
 const char *coco_pod_dir_initdata(const CocoPodDir *dir);
+const char *coco_pod_dir_tee(const CocoPodDir *dir);
 const char *coco_pod_dir_etc(const CocoPodDir *dir);
 
 /* Makes the directory (0711: QEMU's user must reach its own sockets) and its parents. */

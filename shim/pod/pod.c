@@ -102,7 +102,8 @@ coco_pod_new(const CocoPodConfig *config)
     pod->dir = config->dir;
     pod->signals = config->signals;
     pod->loop = g_main_loop_ref(config->loop);
-    pod->vm = coco_pod_vm_new(config->dir, config->signals, config->id, config->config_path);
+    pod->vm =
+        coco_pod_vm_new(config->dir, config->signals, config->id, config->config_path, config->tee);
     coco_pod_vm_set_gone_func(pod->vm, on_vm_gone, pod);
     pod->disks = coco_pod_disks_new(config->dir, config->signals, config->config_path, pod->vm);
     pod->events = coco_event_publisher_new(config->ttrpc_address, config->ns);

@@ -22,6 +22,7 @@ typedef struct {
     const char *id;
     const char *ns;
     const char *config_path;
+    const char *tee;           /* that is insisted on, shim/vm/pod-tee.h; nullable */
     const char *ttrpc_address; /* containerd's, for events */
     const CocoPodDir *dir;     /* outlives the pod */
     CocoSignals *signals;      /* likewise */

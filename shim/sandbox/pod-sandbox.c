@@ -13,6 +13,7 @@
 #include "guest-protocol/posix/fd.h"
 #include "shim/pod/pod-names.h"
 #include "shim/vm/pod-initdata.h"
+#include "shim/vm/pod-tee.h"
 
 #define CRI_CONFIG_TYPE "runtime.v1.PodSandboxConfig"
 #define EXIT_LOST 137 /* 128 + SIGKILL, as a process of a vanished VM is reported */
@@ -262,7 +263,19 @@ find_annotation(const char *key, void *user_data)
     return NULL;
 }
 
-/* `start` saved that of a bundle with a spec. CRI's sandboxes have none, and come with it here. */
+/* `start` saved those of a bundle with a spec. CRI's sandboxes have none, and come with them here.
+ */
+static bool
+take_tee(const CocoPodSandbox *sandbox, const Annotated *annotated, GError **error)
+{
+    const CocoPodDir *dir = coco_pod_run_dir(sandbox->pod);
+    const char *value = coco_pod_tee_find(find_annotation, (void *) annotated);
+
+    if (value != NULL && !coco_pod_is_vm_started(sandbox->pod))
+        return coco_pod_dir_make(dir, error) && coco_pod_tee_save_value(value, dir, error);
+    return coco_pod_tee_check(dir, value, error);
+}
+
 static bool
 take_initdata(const CocoPodSandbox *sandbox, const Annotated *annotated, GError **error)
 {
@@ -304,7 +317,7 @@ take_request(CocoPodSandbox *sandbox, const CreateRequest *request, GError **err
             return false;
     }
     annotated.config = config;
-    return take_initdata(sandbox, &annotated, error) &&
+    return take_tee(sandbox, &annotated, error) && take_initdata(sandbox, &annotated, error) &&
            hold_network(sandbox, request->netns_path, error);
 }
 

@@ -16,6 +16,7 @@
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
 #include "shim/vm/pod-initdata.h"
+#include "shim/vm/pod-tee.h"
 
 #define CREATE_TIMEOUT_S 60
 
@@ -383,6 +384,8 @@ prepare(CocoTaskOp *op, GError **error)
            coco_pod_initdata_check(coco_pod_run_dir(op->pod),
                                    coco_pod_initdata_find(coco_guest_spec_annotation, create->spec),
                                    error) &&
+           coco_pod_tee_check(coco_pod_run_dir(op->pod),
+                              coco_pod_tee_find(coco_guest_spec_annotation, create->spec), error) &&
            adapt(op, kind, &shares, error) && settle_vm(op, kind, shares, error);
 }
 

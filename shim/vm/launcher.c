@@ -375,6 +375,12 @@ arguments_of(const CocoLaunchRequest *request)
         g_ptr_array_add(argv, (char *) "--initdata-annotation");
         g_ptr_array_add(argv, (char *) request->initdata);
     }
+    for (size_t i = 0; i < G_N_ELEMENTS(request->tees); i++) {
+        if (request->tees[i] != NULL) {
+            g_ptr_array_add(argv, (char *) "--require-tee");
+            g_ptr_array_add(argv, (char *) request->tees[i]);
+        }
+    }
     for (size_t i = 0; request->places != NULL && request->places[i] != NULL; i++) {
         g_ptr_array_add(argv, (char *) "--disk");
         g_ptr_array_add(argv, request->places[i]);

@@ -31,6 +31,7 @@ typedef struct {
     const char *run_dir;
     const char *share;    /* launch: directory that virtiofsd exports */
     const char *initdata; /* launch: file with the initdata annotation of the pod; nullable */
+    const char *tees[2];  /* launch: each must be the TEE of the config; nullable */
     char *const *places;  /* detach: which disks; NULL-terminated */
 } CocoLaunchRequest;
 

@@ -21,6 +21,7 @@
 #include "shim/vm/console-tail.h"
 #include "shim/vm/launcher.h"
 #include "shim/vm/pod-initdata.h"
+#include "shim/vm/pod-tee.h"
 #include "shim/vm/pod-vm-fsm.h"
 
 #define SHARE_TAG "kataShared"
@@ -56,6 +57,7 @@ struct _CocoPodVm {
     CocoSignals *signals;
     char *pod_id;
     char *config_path;
+    char *tee; /* nullable */
     char *hostname;
     char **dns;
     CocoPodVmState state;
@@ -112,7 +114,7 @@ coco_pod_vm_set_names(CocoPodVm *vm, const char *hostname, char *const *dns)
 
 CocoPodVm *
 coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
-                const char *config_path)
+                const char *config_path, const char *tee)
 {
     CocoPodVm *vm = g_new0(CocoPodVm, 1);
 
@@ -120,6 +122,7 @@ coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
     vm->signals = signals;
     vm->pod_id = g_strdup(pod_id);
     vm->config_path = g_strdup(config_path);
+    vm->tee = g_strdup(tee);
     coco_pod_vm_set_names(vm, "", NULL);
     vm->state = COCO_POD_VM_NEW;
     vm->cancellable = g_cancellable_new();
@@ -158,6 +161,7 @@ coco_pod_vm_free(CocoPodVm *vm)
     g_object_unref(vm->cancellable);
     g_free(vm->pod_id);
     g_free(vm->config_path);
+    g_free(vm->tee);
     g_free(vm->hostname);
     g_strfreev(vm->dns);
     g_free(vm);
@@ -463,9 +467,17 @@ coco_pod_vm_start(CocoPodVm *vm)
         .share = coco_pod_dir_shared(vm->dir),
         .initdata = coco_pod_initdata_file(vm->dir),
     };
+    g_autofree char *annotated = NULL;
+    g_autoptr(GError) error = NULL;
 
     if (vm->state != COCO_POD_VM_NEW || !step(vm, COCO_POD_VM_EV_START))
         return;
+    if (!coco_pod_tee_load(vm->dir, &annotated, &error)) {
+        fail(vm, error);
+        return;
+    }
+    request.tees[0] = vm->tee;
+    request.tees[1] = annotated;
     vm->started_at = g_get_monotonic_time();
     vm->launcher_runs = true;
     vm->launcher = coco_launcher_run_async(&request, vm->signals, vm->cancellable, on_launched, vm);

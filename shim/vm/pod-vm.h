@@ -33,9 +33,10 @@ typedef void (*CocoPodVmGoneFunc)(CocoPodVm *vm, const GError *reason, void *use
 
 typedef void (*CocoPodVmStoppedFunc)(void *user_data);
 
-/* dir, signals: (transfer none), outlive the VM. */
+/* dir, signals: (transfer none), outlive the VM. tee: nullable, the one that is insisted on
+ * (pod-tee.h). */
 CocoPodVm *coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
-                           const char *config_path);
+                           const char *config_path, const char *tee);
 
 /* Kills what runs, without waiting. */
 void coco_pod_vm_free(CocoPodVm *vm);

@@ -34,6 +34,7 @@ typedef struct {
     char *initdata_annotation;
     char **overrides;
     char **disks;
+    char **require_tees;
     gboolean json;
     gboolean wait;
     gboolean verbose;
@@ -58,6 +59,7 @@ arguments_clear(Arguments *arguments)
     g_free(arguments->initdata_annotation);
     g_strfreev(arguments->overrides);
     g_strfreev(arguments->disks);
+    g_strfreev(arguments->require_tees);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
 
@@ -84,6 +86,7 @@ run_launch(const Arguments *arguments)
         .share = arguments->share,
         .overrides = (const char *const *) arguments->overrides,
         .initdata = initdata_of(arguments),
+        .require_tees = (const char *const *) arguments->require_tees,
         .wait = arguments->wait,
         .verbose = arguments->verbose,
     };
@@ -161,8 +164,8 @@ run_list(const Arguments *arguments)
 
 static const Command commands[] = {
     { "launch", "start a VM; tell how it goes in JSON lines",
-      " config run-dir share set initdata initdata-annotation wait verbose ", " config run-dir ",
-      run_launch },
+      " config run-dir share set initdata initdata-annotation require-tee wait verbose ",
+      " config run-dir ", run_launch },
     { "attach", "give a VM that runs the disks that standard input names",
       " config run-dir set verbose ", " config run-dir ", run_attach },
     { "detach", "take such disks away from it", " config run-dir set disk verbose ",
@@ -220,6 +223,8 @@ make_context(const Command *command, Arguments *arguments)
           "give the initdata (TOML) in FILE to the guest, instead of [guest] initdata", "FILE" },
         { "initdata-annotation", 0, 0, G_OPTION_ARG_FILENAME, &arguments->initdata_annotation,
           "the same from a file with the pod annotation: base64 of gzip of TOML", "FILE" },
+        { "require-tee", 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->require_tees,
+          "start no VM unless the config says [vm] tee = TEE; may be repeated", "TEE" },
         { "wait", 'w', 0, G_OPTION_ARG_NONE, &arguments->wait,
           "before the VM is made, read which disks it gets from standard input", NULL },
         { "disk", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->disks,

@@ -26,6 +26,7 @@
 #include "vmm/run/process-finder.h"
 #include "vmm/run/spawn.h"
 #include "vmm/run/vm-state.h"
+#include "vmm/tee/tee-config.h"
 #include "vmm/tee/tee-probe.h"
 
 /* The port at which the agent listens on vsock. */
@@ -262,7 +263,8 @@ run(Launch *launch, const CocoLaunchOptions *options, GError **error)
     CocoWorkerResult result = { 0 };
 
     if (!coco_launch_plan_load(plan, options->config, options->run_dir, options->share,
-                               options->overrides, &options->initdata, error))
+                               options->overrides, &options->initdata, error) ||
+        !coco_tee_config_require(plan->config, options->require_tees, error))
         return false;
     set_deadline(launch);
     tell_config(launch);

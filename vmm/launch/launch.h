@@ -18,7 +18,8 @@ typedef struct {
     const char *share;            /* nullable */
     const char *const *overrides; /* nullable */
     CocoInitdataSource initdata;
-    bool wait; /* for a request on standard input, launch-request.h */
+    const char *const *require_tees; /* nullable: the config must have each of them */
+    bool wait;                       /* for a request on standard input, launch-request.h */
     bool verbose;
 } CocoLaunchOptions;
 

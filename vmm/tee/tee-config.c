@@ -4,6 +4,8 @@
  */
 #include "vmm/tee/tee-config.h"
 
+#include <string.h>
+
 #include "vmm/tee/tee.h"
 
 /* config: (transfer full), nullable. */
@@ -30,4 +32,18 @@ coco_tee_config_parse(const char *name, const char *text, size_t len, const char
                       GError **error)
 {
     return complete(coco_vm_config_read_text(name, text, len, overrides, error), error);
+}
+
+bool
+coco_tee_config_require(const CocoVmConfig *config, const char *const *words, GError **error)
+{
+    const char *tee = coco_vm_config_string(config, COCO_KEY_VM_TEE);
+
+    for (size_t i = 0; words != NULL && words[i] != NULL; i++) {
+        if (strcmp(words[i], tee) != 0)
+            return coco_vm_config_error(config, COCO_KEY_VM_TEE, error,
+                                        "it is '%s', and '%s' is required: no other VM is started",
+                                        tee, words[i]);
+    }
+    return true;
 }

@@ -14,3 +14,7 @@
 CocoVmConfig *coco_tee_config_load(const char *file, const char *const *overrides, GError **error);
 CocoVmConfig *coco_tee_config_parse(const char *name, const char *text, size_t len,
                                     const char *const *overrides, GError **error);
+
+/* BAD_CONFIG unless the config's TEE is each of those that whoever starts the VM insists on. words:
+ * nullable array of names. */
+bool coco_tee_config_require(const CocoVmConfig *config, const char *const *words, GError **error);

@@ -74,6 +74,24 @@ Test(config_tee, what_the_config_says_wins_over_a_default)
     cr_assert_eq(coco_vm_config_choice(config, COCO_KEY_GUEST_ROOTFS), COCO_ROOTFS_BLOCK);
 }
 
+Test(config_tee, one_that_is_required_is_the_one_that_runs)
+{
+    static const char *const same[] = { "none", "none", NULL };
+    static const char *const other[] = { "none", "snp", NULL };
+    static const char *const overrides[] = { "vm.tee=none", NULL };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CocoVmConfig) config =
+        coco_tee_config_parse("t.conf", "[vm]\ntee=snp\n", 13, overrides, &error);
+
+    cr_assert_null(error);
+    cr_assert(coco_tee_config_require(config, NULL, &error));
+    cr_assert(coco_tee_config_require(config, same, &error));
+    cr_assert(!coco_tee_config_require(config, other, &error));
+    cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
+    cr_assert_str_eq(error->message, "override 'vm.tee=none': [vm] tee: it is 'none', and 'snp' is "
+                                     "required: no other VM is started");
+}
+
 Test(config_tee, policies)
 {
     static const struct {

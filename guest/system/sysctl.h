@@ -15,5 +15,6 @@
 #include "guest-protocol/proto/agent-pb.h"
 
 /* Writes every net.* sysctl of container below root ("/proc/sys") and drops it from the list.
- * Errors name the key: INVALID_ARGUMENT, or UNKNOWN when the kernel refuses. */
+ * Errors name the key: INVALID_ARGUMENT, or UNKNOWN when the kernel refuses. A key with an empty
+ * part is refused whatever it begins with. */
 bool coco_sysctl_apply_network(Grpc__Linux *container, const char *root, GError **error);

@@ -83,7 +83,8 @@ coco_container_freeze(CocoContainer *container, bool frozen, CocoContainerDone d
         return;
     }
     if (!coco_container_check_running(container, &error) ||
-        (watch = coco_file_watch_new(events, on_events, container, &error)) == NULL ||
+        (watch = coco_file_watch_new(container->host->files, events, on_events, container,
+                                     &error)) == NULL ||
         !coco_cgroup_set_frozen(container->cgroup, frozen, &error)) {
         coco_verb_end(verb, error);
         return;

@@ -117,7 +117,8 @@ watch_memory(CocoContainer *container)
     g_autofree char *path = g_build_filename(container->cgroup, "memory.events", NULL);
     g_autoptr(GError) error = NULL;
 
-    container->oom_watch = coco_file_watch_new(path, on_memory_event, container, &error);
+    container->oom_watch =
+        coco_file_watch_new(container->host->files, path, on_memory_event, container, &error);
     if (container->oom_watch == NULL)
         g_message("container %s: out-of-memory kills will not be told: %s", container->id,
                   error->message);

@@ -21,6 +21,7 @@
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest/container/crun.h"
 #include "guest/container/process.h"
+#include "guest/system/file-watch.h"
 #include "guest/system/layout.h"
 #include "guest/system/reaper.h"
 
@@ -35,6 +36,7 @@ typedef struct {
     const CocoLayout *layout;
     CocoReaper *reaper;
     CocoCrun *crun;
+    CocoFileWatcher *files;
     /* The kernel killed a process of the container for want of memory. */
     void (*on_oom)(const char *id, void *user_data);
     void *user_data;

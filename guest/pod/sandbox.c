@@ -136,9 +136,12 @@ coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun)
     CocoSandbox *sandbox = g_new0(CocoSandbox, 1);
 
     sandbox->layout = layout;
-    sandbox->host = (CocoContainerHost){
-        .layout = layout, .reaper = reaper, .crun = crun, .on_oom = on_oom, .user_data = sandbox
-    };
+    sandbox->host = (CocoContainerHost){ .layout = layout,
+                                         .reaper = reaper,
+                                         .crun = crun,
+                                         .files = coco_file_watcher_new(),
+                                         .on_oom = on_oom,
+                                         .user_data = sandbox };
     sandbox->storages = coco_storages_new(coco_layout_get_base(layout));
     sandbox->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
     g_queue_init(&sandbox->oom_events);
@@ -157,6 +160,7 @@ coco_sandbox_free(CocoSandbox *sandbox)
         oom_waiter_end(waiter, NULL, COCO_TTRPC_CANCELLED, "the sandbox ends");
     g_queue_clear_full(&sandbox->oom_events, g_free);
     g_hash_table_unref(sandbox->containers);
+    coco_file_watcher_unref(sandbox->host.files);
     coco_storages_free(sandbox->storages);
     coco_namespaces_free(sandbox->namespaces);
     g_free(sandbox->hostname);

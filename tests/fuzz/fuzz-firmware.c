@@ -5,6 +5,7 @@
  */
 #include <stdint.h>
 
+#include "vmm/measure/kernel-check.h"
 #include "vmm/measure/per-tee.h"
 
 #define MAX_MEASURED_BYTES (16u * COCO_PAGE_BYTES)
@@ -35,6 +36,7 @@ look_up(const CocoFirmware *firmware)
     g_assert(found == (table_error == NULL) && found == (gpa != 0));
     g_assert(coco_firmware_reset_eip(firmware, &eip, &reset_error) == (reset_error == NULL));
     (void) coco_firmware_has_igvm_entry(firmware);
+    (void) coco_firmware_checks_kernel(firmware);
 }
 
 static uint64_t

@@ -90,6 +90,7 @@ typedef enum {
     COCO_KEY_SGX_EPC_MIB,                  /* string: SIZE[:NODE],… */
     COCO_KEY_DEBUG_GUEST_VERBOSE,          /* bool */
     COCO_KEY_DEBUG_INSECURE_HOST_SHARE,    /* bool */
+    COCO_KEY_DEBUG_INSECURE_FIRMWARE,      /* bool */
     COCO_N_KEYS,
 } CocoKey;
 

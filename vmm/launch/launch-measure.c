@@ -89,6 +89,21 @@ name_files(const CocoVmConfig *config, const CocoMeasurePlan *plan, GError *erro
     error->message = g_strdup_printf("measure: %s", message->str);
 }
 
+/* What attestation will show is then not what runs. */
+static bool
+check_firmware(const CocoVmConfig *config, const CocoMeasurement *measurement, GError **error)
+{
+    if (!measurement->kernel_is_free ||
+        coco_vm_config_bool(config, COCO_KEY_DEBUG_INSECURE_FIRMWARE))
+        return true;
+    return coco_vm_config_error(
+        config, COCO_KEY_GUEST_FIRMWARE, error,
+        "'%s' has a place for the hashes of the kernel and does not compare "
+        "them, so the host can boot another one; Debian's ovmf-amdsev does; "
+        "for a test set [debug] insecure_firmware = true",
+        coco_vm_config_string(config, COCO_KEY_GUEST_FIRMWARE));
+}
+
 json_object *
 coco_launch_measure_values(const CocoVmConfig *config, const CocoBootFiles *boot,
                            const CocoInitdataSource *initdata, GError **error)
@@ -105,6 +120,8 @@ coco_launch_measure_values(const CocoVmConfig *config, const CocoBootFiles *boot
         g_propagate_error(error, cause);
         return NULL;
     }
+    if (!check_firmware(config, measurement, error))
+        return NULL;
     return values_of(measurement);
 }
 

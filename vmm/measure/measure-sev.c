@@ -81,9 +81,11 @@ coco_measure_sev(const CocoMeasureInput *input, const CocoMeasureTrace *trace, C
         !add(hash, trace, "firmware", coco_firmware_gpa(&firmware), firmware.data, firmware.len,
              error))
         return false;
-    if (input->kernel != NULL && !input->no_kernel_hashes &&
-        !add_hashes(hash, &firmware, trace, out, error))
-        return false;
+    if (input->kernel != NULL && !input->no_kernel_hashes) {
+        if (!add_hashes(hash, &firmware, trace, out, error))
+            return false;
+        coco_measure_kernel_check(&firmware, out);
+    }
     if (input->tee == COCO_TEE_SEV_ES && !add_vcpus(hash, &firmware, input, trace, error))
         return false;
     return coco_hash_finish(hash, &out->launch_digest, error);

@@ -193,6 +193,8 @@ coco_measure_snp(const CocoMeasureInput *input, const CocoMeasureTrace *trace, C
                    firmware.len, error))
         return false;
     out->firmware_digest = chain.digest;
+    if (with_hashes)
+        coco_measure_kernel_check(&firmware, out);
     if (!add_sections(&chain, &firmware, with_hashes, out, error) ||
         !add_vcpus(&chain, &firmware, input, error))
         return false;

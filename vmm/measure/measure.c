@@ -9,6 +9,7 @@
 
 #include "vmm/config/vmm-error.h"
 #include "vmm/measure/digest.h"
+#include "vmm/measure/kernel-check.h"
 #include "vmm/measure/per-tee.h"
 
 static const CocoMeasureTee parts[COCO_N_TEES] = {
@@ -29,6 +30,17 @@ coco_measure_lacks(const CocoMeasureInput *input, const char *what, GError **err
     g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
                 "a measurement for %s needs %s, and none is given", tee_name(input), what);
     return false;
+}
+
+void
+coco_measure_kernel_check(const CocoFirmware *firmware, CocoMeasurement *out)
+{
+    out->kernel_is_free = !coco_firmware_checks_kernel(firmware);
+    if (out->kernel_is_free)
+        coco_measure_state(out, "launch_digest",
+                           "the firmware has a place for the hashes of kernel, initrd and command "
+                           "line and does not compare them: the host can boot others under this "
+                           "digest");
 }
 
 void

@@ -105,6 +105,7 @@ typedef struct {
     CocoDigest rpv;                /* CCA: the personalization value, 64 bytes */
     CocoSeMeasurement se;
     CocoDigest firmware_sha256, kernel_sha256, initrd_sha256, cmdline_sha256, dtb_sha256;
+    bool kernel_is_free; /* SEV, SEV-ES, SNP: the firmware boots any kernel under this digest */
     size_t n_statements;
     CocoMeasureStatement statements[COCO_MEASURE_MAX_STATEMENTS];
 } CocoMeasurement;

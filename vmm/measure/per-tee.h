@@ -32,5 +32,8 @@ bool coco_measure_mrtd(const CocoMeasureInput *input, const CocoFirmware *firmwa
 bool coco_measure_rtmrs(const CocoMeasureInput *input, const CocoFirmware *firmware,
                         const CocoMeasureTrace *trace, CocoMeasurement *out, GError **error);
 
+/* Says in out whether the firmware boots nothing but the kernel that is measured. */
+void coco_measure_kernel_check(const CocoFirmware *firmware, CocoMeasurement *out);
+
 /* Fails with one message for all TEEs: "measure TEE: it needs WHAT". */
 bool coco_measure_lacks(const CocoMeasureInput *input, const char *what, GError **error);

@@ -15,6 +15,11 @@
 #include "vmm/measure/measurement.h"
 
 #define COCO_SEV_HASHES_BYTES 176u
+#define COCO_SEV_HASH_GUID_BYTES 16u
+#define COCO_N_SEV_HASHES 3u
+
+/* By which the guest finds the rows of the table: command line, initrd, kernel. */
+extern const uint8_t coco_sev_hash_guids[COCO_N_SEV_HASHES][COCO_SEV_HASH_GUID_BYTES];
 
 /* Where the firmware looks for the table. */
 bool coco_sev_hashes_find(const CocoFirmware *firmware, uint32_t *out_gpa, GError **error);

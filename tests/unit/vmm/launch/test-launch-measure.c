@@ -13,9 +13,10 @@
 #include "vmm/launch/launch-measure.h"
 #include "vmm/tee/tee-config.h"
 
-/* A plan with its files in dir, opened; the firmware has no metadata. */
+/* A plan with its files in dir, opened. */
 static void
-make_plan(CocoLaunchPlan *plan, const char *dir, const char *tee, const char *more)
+make_plan_with(CocoLaunchPlan *plan, const char *dir, const char *tee, const char *more,
+               const char *firmware, size_t len)
 {
     g_autofree char *text = g_strdup_printf("[vm]\ntee=%s\n[guest]\nkernel=%s/k\ninitrd=%s/i\n"
                                             "firmware=%s/f\n[host]\nboot_files=shared\n%s",
@@ -24,11 +25,18 @@ make_plan(CocoLaunchPlan *plan, const char *dir, const char *tee, const char *mo
 
     g_free(scratch_dir_write(dir, "k", "kernel", 6));
     g_free(scratch_dir_write(dir, "i", "initrd", 6));
-    g_free(scratch_dir_write(dir, "f", "firmware", 8));
+    g_free(scratch_dir_write(dir, "f", firmware, len));
     plan->config = coco_tee_config_parse("t.conf", text, strlen(text), NULL, &error);
     cr_assert_not_null(plan->config, "%s", error != NULL ? error->message : "");
     plan->boot = coco_boot_files_new(plan->config, NULL);
     cr_assert(coco_boot_files_open(plan->boot, "/proc/nonexistent", NULL));
+}
+
+/* The firmware has no metadata. */
+static void
+make_plan(CocoLaunchPlan *plan, const char *dir, const char *tee, const char *more)
+{
+    make_plan_with(plan, dir, tee, more, "firmware", 8);
 }
 
 static json_object *
@@ -83,6 +91,34 @@ Test(launch_measure, what_cannot_be_measured_names_the_file)
     cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
     cr_assert(g_str_has_prefix(error->message, "measure: "), "%s", error->message);
     cr_assert_null(strstr(error->message, "/proc/self"), "%s", error->message);
+}
+
+/* The host could boot another kernel, and attestation would not show it. */
+Test(launch_measure, a_firmware_that_does_not_check_the_kernel_is_refused)
+{
+    /* A page with a table of GUIDs that has a place for the hashes, and no code at all. */
+    static const char entries[] =
+        "\0\0\x80\0\0\4\0\0"
+        "\x1a\0\x1f\x37\x55\x72\x3b\x3a\x04\x4b\x92\x7b\x1d\xa6\xef\xa8\xd4\x54"
+        "\x2c\0\xde\x82\xb5\x96\xb2\x1f\xf7\x45\xba\xea\xa3\x66\xc5\x5a\x08\x2d";
+    char page[4096] = { 0 };
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_auto(CocoLaunchPlan) plan = { 0 };
+    g_auto(CocoLaunchPlan) reckless = { 0 };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_object) values = NULL;
+
+    memcpy(page + sizeof page - 32 - (sizeof entries - 1), entries, sizeof entries - 1);
+    make_plan_with(&plan, dir, "sev", "", page, sizeof page);
+    cr_assert_null(measure(&plan, &error));
+    cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
+    cr_assert_not_null(strstr(error->message, "does not compare them"), "%s", error->message);
+    cr_assert_not_null(strstr(error->message, "[debug] insecure_firmware = true"));
+    g_clear_error(&error);
+    make_plan_with(&reckless, dir, "sev", "[debug]\ninsecure_firmware=true\n", page, sizeof page);
+    values = measure(&reckless, &error);
+    cr_assert_null(error, "%s", error != NULL ? error->message : "");
+    cr_assert_not_null(coco_json_string(values, "launch_digest"));
 }
 
 Test(launch_measure, a_deadline_ends_it)

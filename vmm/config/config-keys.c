@@ -104,6 +104,8 @@ static const CocoKeyInfo keys[] = {
     [COCO_KEY_DEBUG_GUEST_VERBOSE] = { "debug", "guest_verbose", "false", COCO_KIND_BOOL },
     [COCO_KEY_DEBUG_INSECURE_HOST_SHARE] = { "debug", "insecure_host_share", "false", COCO_KIND_BOOL },
     [COCO_KEY_DEBUG_INSECURE_FIRMWARE] = { "debug", "insecure_firmware", "false", COCO_KIND_BOOL },
+    [COCO_KEY_DEBUG_INSECURE_KERNEL] = { "debug", "insecure_kernel", "false", COCO_KIND_BOOL },
+    [COCO_KEY_DEBUG_INSECURE_POLICY] = { "debug", "insecure_policy", "false", COCO_KIND_BOOL },
 };
 /* clang-format on */
 G_STATIC_ASSERT(G_N_ELEMENTS(keys) == COCO_N_KEYS);

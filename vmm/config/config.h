@@ -91,6 +91,8 @@ typedef enum {
     COCO_KEY_DEBUG_GUEST_VERBOSE,          /* bool */
     COCO_KEY_DEBUG_INSECURE_HOST_SHARE,    /* bool */
     COCO_KEY_DEBUG_INSECURE_FIRMWARE,      /* bool */
+    COCO_KEY_DEBUG_INSECURE_KERNEL,        /* bool */
+    COCO_KEY_DEBUG_INSECURE_POLICY,        /* bool */
     COCO_N_KEYS,
 } CocoKey;
 

@@ -16,7 +16,7 @@ typedef struct {
 
 typedef struct {
     CocoKey raw;
-    const Field *fields; /* ends with width 0 */
+    const Field *fields; /* the first is debug; ends with width 0 */
     guint64 always;      /* bits that must be set */
 } Policy;
 
@@ -34,11 +34,11 @@ static const Field sev_fields[] = {
 };
 
 static const Field snp_fields[] = {
+    { COCO_KEY_SNP_DEBUG, 19, 1, false },
     { COCO_KEY_SNP_ABI_MINOR, 0, 8, false },
     { COCO_KEY_SNP_ABI_MAJOR, 8, 8, false },
     { COCO_KEY_SNP_SMT, 16, 1, false },
     { COCO_KEY_SNP_MIGRATION_AGENT, 18, 1, false },
-    { COCO_KEY_SNP_DEBUG, 19, 1, false },
     { COCO_KEY_SNP_SINGLE_SOCKET, 20, 1, false },
     { COCO_KEY_SNP_CXL, 21, 1, false },
     { COCO_KEY_SNP_AES_256_XTS, 22, 1, false },
@@ -130,6 +130,26 @@ coco_tee_policy(const CocoVmConfig *config)
     for (const Field *field = policy->fields; field->width != 0; field++)
         value |= field_value(config, field);
     return value | policy->always;
+}
+
+bool
+coco_tee_policy_check_debug(const CocoVmConfig *config, GError **error)
+{
+    const Policy *policy = policies[coco_vm_config_choice(config, COCO_KEY_VM_TEE)];
+    const Field *debug = policy != NULL ? policy->fields : NULL;
+    CocoKey key;
+    bool bit;
+
+    if (policy == NULL || coco_vm_config_bool(config, COCO_KEY_DEBUG_INSECURE_POLICY))
+        return true;
+    bit = (coco_tee_policy(config) & field_mask(debug)) != 0;
+    if (bit == debug->inverted)
+        return true;
+    key = coco_vm_config_is_set(config, policy->raw) ? policy->raw : debug->key;
+    return coco_vm_config_error(config, key, error,
+                                "'%s' lets the host read and change the guest's memory (bit %u); "
+                                "for a test set [debug] insecure_policy = true",
+                                coco_vm_config_string(config, key), debug->shift);
 }
 
 void

@@ -18,6 +18,9 @@
 /* Fails when a bit is impossible, or when the number and a name that was given disagree. */
 bool coco_tee_policy_check(const CocoVmConfig *config, GError **error);
 
+/* Fails when the host may read the guest's memory, unless [debug] allows it. */
+bool coco_tee_policy_check_debug(const CocoVmConfig *config, GError **error);
+
 /* The policy of a checked config; 0 for a TEE that has none. */
 guint64 coco_tee_policy(const CocoVmConfig *config);
 

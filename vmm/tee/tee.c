@@ -86,6 +86,21 @@ check_rootfs(const CocoVmConfig *config, const struct CocoTeeOps *ops, GError **
                                 tee_name(ops));
 }
 
+static bool
+check_kernel_hashes(const CocoVmConfig *config, const struct CocoTeeOps *ops, GError **error)
+{
+    CocoKey key =
+        ops->tee == COCO_TEE_SNP ? COCO_KEY_SNP_KERNEL_HASHES : COCO_KEY_SEV_KERNEL_HASHES;
+    bool has_key = ops->group != NULL && strcmp(ops->group, coco_vm_config_key_group(key)) == 0;
+
+    if (!has_key || coco_vm_config_bool(config, key) ||
+        coco_vm_config_bool(config, COCO_KEY_DEBUG_INSECURE_KERNEL))
+        return true;
+    return coco_vm_config_error(config, key, error,
+                                "no lets the host boot any kernel, unseen by attestation; for a "
+                                "test set [debug] insecure_kernel = true");
+}
+
 /* The first state of each CPU is measured, and its model is in it. */
 bool
 coco_tee_check_amd_cpu(const CocoVmConfig *config, GError **error)
@@ -134,6 +149,7 @@ coco_tee_validate(const CocoVmConfig *config, GError **error)
     return check_groups(config, ops, error) && check_machine(config, ops, error) &&
            check_hardware(config, ops, error) && check_rootfs(config, ops, error) &&
            check_memory(config, error) && coco_tee_policy_check(config, error) &&
+           coco_tee_policy_check_debug(config, error) && check_kernel_hashes(config, ops, error) &&
            (ops->validate == NULL || ops->validate(config, error));
 }
 

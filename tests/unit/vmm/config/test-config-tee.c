@@ -104,14 +104,14 @@ Test(config_tee, policies)
         { "[vm]\ntee=sev\n", 0x0b },
         { "[vm]\ntee=sev-es\n", 0x0f },
         { "[vm]\ntee=sev-es\n[sev]\npolicy=0x5\n", 0x05 },
-        { "[vm]\ntee=sev\n[sev]\ndebug=yes\n", 0x0a },
+        { "[vm]\ntee=sev\n[sev]\ndebug=yes\n[debug]\ninsecure_policy=true\n", 0x0a },
         { "[vm]\ntee=sev\n[sev]\nkey_sharing=yes\n", 0x09 },
         { "[vm]\ntee=sev\n[sev]\nsend=yes\ndomain=yes\nsev=yes\n", 0x33 },
         { "[vm]\ntee=sev\n[sev]\napi_major=1\napi_minor=51\n", 0x3301000b },
         { "[vm]\ntee=snp\n", 0x30000 },
         { "[vm]\ntee=snp\n[snp]\nsmt=no\n", 0x20000 },
         { "[vm]\ntee=snp\n[snp]\nmigration_agent=yes\n", 0x70000 },
-        { "[vm]\ntee=snp\n[snp]\ndebug=yes\n", 0xb0000 },
+        { "[vm]\ntee=snp\n[snp]\ndebug=yes\n[debug]\ninsecure_policy=true\n", 0xb0000 },
         { "[vm]\ntee=snp\n[snp]\nsingle_socket=yes\n", 0x130000 },
         { "[vm]\ntee=snp\n[snp]\ncxl=yes\n", 0x230000 },
         { "[vm]\ntee=snp\n[snp]\naes_256_xts=yes\n", 0x430000 },
@@ -119,10 +119,12 @@ Test(config_tee, policies)
         { "[vm]\ntee=snp\n[snp]\nciphertext_hiding=yes\n", 0x1030000 },
         { "[vm]\ntee=snp\n[snp]\npage_swap_off=yes\n", 0x2030000 },
         { "[vm]\ntee=snp\n[snp]\nabi_major=1\nabi_minor=55\n", 0x30137 },
-        { "[vm]\ntee=snp\n[snp]\npolicy=0xb0000\ndebug=yes\n", 0xb0000 },
+        { "[vm]\ntee=snp\n[snp]\npolicy=0xb0000\ndebug=yes\n[debug]\ninsecure_policy=true\n",
+          0xb0000 },
         { "[vm]\ntee=tdx\n", 0x10000000 },
-        { "[vm]\ntee=tdx\n[tdx]\ndebug=yes\nsept_ve_disable=no\n", 1 },
-        { "[vm]\ntee=tdx\n[tdx]\npolicy=0x10000001\n", 0x10000001 },
+        { "[vm]\ntee=tdx\n[tdx]\ndebug=yes\nsept_ve_disable=no\n[debug]\ninsecure_policy=true\n",
+          1 },
+        { "[vm]\ntee=tdx\n[tdx]\npolicy=0x10000001\n[debug]\ninsecure_policy=true\n", 0x10000001 },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -203,6 +205,22 @@ static const struct {
       " line 4: [sev] policy: with tee = sev-es bit 2 (SEV-ES) must be 1" },
     { "[vm]\ntee=sev\n[sev]\npolicy=0x40\n",
       " line 4: [sev] policy: '0x40' sets bits that must be 0: 0x40" },
+    { "[vm]\ntee=snp\n[snp]\ndebug=yes\n", " line 4: [snp] debug: 'yes' lets the host read and "
+                                           "change the guest's memory (bit 19); for a "
+                                           "test set [debug] insecure_policy = true" },
+    { "[vm]\ntee=sev\n[sev]\npolicy=0x2\n", " line 4: [sev] policy: '0x2' lets the host read and "
+                                            "change the guest's memory (bit 0); for a "
+                                            "test set [debug] insecure_policy = true" },
+    { "[vm]\ntee=tdx\n[tdx]\npolicy=0x10000001\n",
+      " line 4: [tdx] policy: '0x10000001' lets the host read and change the guest's memory (bit "
+      "0); for a test set [debug] insecure_policy = true" },
+    { "[vm]\ntee=snp\n[snp]\nkernel_hashes=no\n", " line 4: [snp] kernel_hashes: no lets the host "
+                                                  "boot any kernel, unseen by attestation; for a "
+                                                  "test set [debug] insecure_kernel = true" },
+    { "[vm]\ntee=sev-es\n[sev]\nkernel_hashes=no\n",
+      " line 4: [sev] kernel_hashes: no lets the host boot any kernel, unseen by attestation; for "
+      "a "
+      "test set [debug] insecure_kernel = true" },
     { "[vm]\ntee=sev\n[sev]\ndh_cert=/a\n", " line 4: [sev] dh_cert: it needs session too" },
     { "[vm]\ntee=sev\n[sev]\nattest=ask\n",
       " line 4: [sev] attest: 'ask' is neither an absolute path nor a URL" },

@@ -32,7 +32,8 @@ static const struct {
     { "sev", "[vm]\ntee=sev\n" INITRD, false },
     { "sev-full",
       "[vm]\ntee=sev\ncpu=EPYC-Milan\n" INITRD
-      "[sev]\npolicy=0x1\nkernel_hashes=no\ndh_cert=%s/cert\nsession=%s/session\n",
+      "[sev]\npolicy=0x1\nkernel_hashes=no\ndh_cert=%s/cert\nsession=%s/session\n"
+      "[debug]\ninsecure_kernel=true\n",
       true },
     { "sev-es", "[vm]\ntee=sev-es\nvcpus=2\n" INITRD, false },
     { "snp", "[vm]\ntee=snp\n" INITRD, false },
@@ -53,7 +54,7 @@ static const struct {
       "mrowner=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252627"
       "28292a2b2c2d2e2f\n"
       "mrownerconfig=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4v\n"
-      "quote_generation_service=\n",
+      "quote_generation_service=\n[debug]\ninsecure_policy=true\n",
       true },
     { "tdx-sgx", "[vm]\ntee=tdx\n" INITRD "[sgx]\nepc_mib=64\n", false },
     { "se", "[vm]\ntee=se\n" GUEST, false },

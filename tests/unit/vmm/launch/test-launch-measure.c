@@ -72,7 +72,7 @@ Test(launch_measure, the_file_that_was_opened_counts_and_not_its_name)
     g_autoptr(json_object) values = NULL;
     g_autofree char *expected = g_compute_checksum_for_string(G_CHECKSUM_SHA256, "firmware", 8);
 
-    make_plan(&plan, dir, "sev", "[sev]\nkernel_hashes=no\n");
+    make_plan(&plan, dir, "sev", "[sev]\nkernel_hashes=no\n[debug]\ninsecure_kernel=true\n");
     g_free(scratch_dir_write(dir, "f", "replaced", 8));
     values = measure(&plan, &error);
     cr_assert_null(error, "%s", error != NULL ? error->message : "");

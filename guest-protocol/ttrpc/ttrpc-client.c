@@ -22,6 +22,7 @@ struct _CocoTtrpcClient {
     GError *death; /* what calls fail with once stream is NULL */
     CocoTtrpcClientClosedFunc closed_func;
     void *closed_data;
+    int64_t heard_at;
     bool freed;
     unsigned int refs;
 };
@@ -163,6 +164,7 @@ on_stream_received(void *user_data, size_t n)
     CocoTtrpcFrame frame;
 
     client->refs++;
+    client->heard_at = g_get_monotonic_time();
     coco_ttrpc_decoder_fill(client->decoder, n);
     while (client->stream != NULL && coco_ttrpc_decoder_next(client->decoder, &frame)) {
         PendingCall *call = g_hash_table_lookup(client->pending, GUINT_TO_POINTER(frame.stream_id));
@@ -249,6 +251,12 @@ bool
 coco_ttrpc_client_is_closed(const CocoTtrpcClient *client)
 {
     return client->death != NULL;
+}
+
+int64_t
+coco_ttrpc_client_heard_at(const CocoTtrpcClient *client)
+{
+    return client->heard_at;
 }
 
 void

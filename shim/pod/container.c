@@ -10,6 +10,7 @@ struct _CocoContainer {
     CocoProcess *init;
     GHashTable *execs; /* exec id -> CocoProcess */
     char **disks;      /* nullable */
+    unsigned int kill_source;
     bool created;
     bool doomed;
     bool paused;
@@ -33,6 +34,7 @@ clear(void *data)
 {
     CocoContainer *container = data;
 
+    g_clear_handle_id(&container->kill_source, g_source_remove);
     g_hash_table_unref(container->execs);
     coco_process_unref(container->init);
     g_strfreev(container->disks);
@@ -118,6 +120,24 @@ char **
 coco_container_steal_disks(CocoContainer *container)
 {
     return g_steal_pointer(&container->disks);
+}
+
+void
+coco_container_set_kill_source(CocoContainer *container, unsigned int source)
+{
+    container->kill_source = source;
+}
+
+bool
+coco_container_has_kill_source(const CocoContainer *container)
+{
+    return container->kill_source != 0;
+}
+
+void
+coco_container_exit_told(CocoContainer *container)
+{
+    g_clear_handle_id(&container->kill_source, g_source_remove);
 }
 
 CocoProcess *

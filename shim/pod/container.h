@@ -44,6 +44,12 @@ void coco_container_set_paused(CocoContainer *container, bool paused);
 void coco_container_set_disks(CocoContainer *container, char **places);
 char **coco_container_steal_disks(CocoContainer *container);
 
+/* What watches that the guest ends it after a SIGKILL (kill-promise.h): a source of the main loop,
+ * 0 for none. It goes when the guest tells of the exit, or its VM does. */
+void coco_container_set_kill_source(CocoContainer *container, unsigned int source);
+bool coco_container_has_kill_source(const CocoContainer *container);
+void coco_container_exit_told(CocoContainer *container);
+
 /* "" is the first process. NULL when unknown. (transfer none) */
 CocoProcess *coco_container_find(const CocoContainer *container, const char *exec_id);
 void coco_container_add_exec(CocoContainer *container,

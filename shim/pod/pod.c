@@ -14,7 +14,8 @@
 #include "shim/pod/oom-watch.h"
 #include "shim/storage/share.h"
 
-#define EXIT_KILLED 137 /* 128 + SIGKILL: what a process of a vanished VM is reported with */
+#define EXIT_KILLED 137  /* 128 + SIGKILL: what a process of a vanished VM is reported with */
+#define SILENCE_MAX_S 10 /* who is silent for longer is asked nothing more */
 #define FLUSH_TIMEOUT_US 2000000 /* for the last events at the end of the shim */
 
 struct _CocoPod {
@@ -256,13 +257,6 @@ coco_pod_is_sandbox(const CocoPod *pod)
     return pod->is_sandbox;
 }
 
-bool
-coco_pod_is_alone(const CocoPod *pod, const CocoContainer *container)
-{
-    return !pod->is_sandbox && g_hash_table_size(pod->containers) == 1 &&
-           coco_pod_find(pod, coco_container_id(container)) == container;
-}
-
 static void
 on_vm_stopped(void *user_data)
 {
@@ -342,8 +336,10 @@ coco_pod_process_exited(CocoPod *pod, CocoContainer *container, CocoProcess *pro
 {
     if (coco_process_state(process) == COCO_PROCESS_STOPPED)
         return;
-    if (process == coco_container_init(container))
+    if (process == coco_container_init(container)) {
+        coco_container_exit_told(container);
         coco_container_each_exec(container, end_exec, pod);
+    }
     if (coco_process_stop(process, COCO_PROCESS_EV_EXIT, exit_status))
         publish_exit(pod, process);
 }
@@ -355,9 +351,9 @@ coco_pod_publish(CocoPod *pod, const char *topic, const ProtobufCMessage *event)
 }
 
 void
-coco_pod_call_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
-                    const ProtobufCMessageDescriptor *reply_type, unsigned int timeout_s,
-                    GAsyncReadyCallback callback, void *user_data)
+coco_pod_call_silent_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
+                           const ProtobufCMessageDescriptor *reply_type, unsigned int timeout_s,
+                           GAsyncReadyCallback callback, void *user_data)
 {
     CocoTtrpcClient *agent = coco_pod_vm_agent(pod->vm);
 
@@ -366,8 +362,28 @@ coco_pod_call_agent(CocoPod *pod, const char *method, const ProtobufCMessage *re
                                 COCO_TTRPC_UNAVAILABLE, "the VM of pod %s is gone", pod->id);
         return;
     }
+    if (timeout_s > 0)
+        coco_watchdog_note_call(coco_pod_vm_watchdog(pod->vm));
     coco_ttrpc_client_call_async(agent, "grpc.AgentService", method, request, reply_type,
                                  (int64_t) timeout_s * G_USEC_PER_SEC, NULL, callback, user_data);
+}
+
+void
+coco_pod_call_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
+                    const ProtobufCMessageDescriptor *reply_type, unsigned int timeout_s,
+                    GAsyncReadyCallback callback, void *user_data)
+{
+    const CocoWatchdog *watchdog = coco_pod_vm_watchdog(pod->vm);
+    int64_t silence_us = watchdog != NULL ? coco_watchdog_silence_us(watchdog) : 0;
+
+    if (timeout_s > 0 && silence_us >= (int64_t) MIN(timeout_s, SILENCE_MAX_S) * G_USEC_PER_SEC)
+        g_task_report_new_error(NULL, callback, user_data, NULL, COCO_TTRPC_ERROR,
+                                COCO_TTRPC_DEADLINE_EXCEEDED,
+                                "%s: the guest has not answered for %.0f s", method,
+                                (double) silence_us / G_USEC_PER_SEC);
+    else
+        coco_pod_call_silent_agent(pod, method, request, reply_type, timeout_s, callback,
+                                   user_data);
 }
 
 static void

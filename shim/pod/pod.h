@@ -67,9 +67,6 @@ bool coco_pod_is_sandbox(const CocoPod *pod);
 /* Their VM has ended: whatever still ran in them was killed. */
 void coco_pod_end_containers(CocoPod *pod);
 
-/* Whether the VM is there for this container only: then whatever ends it may end the VM. */
-bool coco_pod_is_alone(const CocoPod *pod, const CocoContainer *container);
-
 /* The process has ended: execs of an ended container go first, then the events, in that order. */
 void coco_pod_process_exited(CocoPod *pod, CocoContainer *container, CocoProcess *process,
                              uint32_t exit_status);
@@ -78,11 +75,18 @@ void coco_pod_process_exited(CocoPod *pod, CocoContainer *container, CocoProcess
 void coco_pod_publish(CocoPod *pod, const char *topic, const ProtobufCMessage *event);
 
 /* One call of grpc.AgentService, deadline timeout_s (0: none). Finish with
- * coco_ttrpc_client_call_finish(). When there is no VM it fails with UNAVAILABLE, also by callback.
- */
+ * coco_ttrpc_client_call_finish(). When there is no VM it fails with UNAVAILABLE, also by callback;
+ * and at once with DEADLINE_EXCEEDED when the agent has been silent for as long as the call would
+ * wait. */
 void coco_pod_call_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
                          const ProtobufCMessageDescriptor *reply_type, unsigned int timeout_s,
                          GAsyncReadyCallback callback, void *user_data);
+
+/* The same of an agent that may be silent: what it is told it hears when it is back. */
+void coco_pod_call_silent_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
+                                const ProtobufCMessageDescriptor *reply_type,
+                                unsigned int timeout_s, GAsyncReadyCallback callback,
+                                void *user_data);
 
 /* Ends the shim once its events are out. Ignored while there are containers or a sandbox, unless
  * force. */

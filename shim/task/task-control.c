@@ -8,12 +8,13 @@
 #include "guest-protocol/oci/oci-json.h"
 #include "shim/metrics/metrics.h"
 #include "shim/pod/guest-spec.h"
+#include "shim/pod/kill-promise.h"
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
 
 #define CALL_TIMEOUT_S 60
-/* For SIGKILL of a container: a guest that is silent for so long hangs. */
-#define KILL_TIMEOUT_S 10
+#define SIGNAL_TIMEOUT_S 3 /* to say that it has the signal */
+#define STATS_TIMEOUT_S 1  /* containerd asks all containers of the node, one after the other */
 #define MAX_SIGNAL 64
 
 static void
@@ -24,17 +25,18 @@ fail_literal(CocoTaskOp *op, CocoTtrpcCode code, const char *message)
     coco_task_op_fail(op, error);
 }
 
-/* SIGKILL is not refused, by a guest that hangs neither: its VM goes instead. */
 static bool
-must_end_vm(const CocoTaskOp *op, const GError *error)
+is_kill_of_container(const CocoTaskOp *op)
 {
     const Containerd__Task__V2__KillRequest *request =
         (const void *) coco_ttrpc_call_get_request(op->call);
 
-    return error->code == COCO_TTRPC_DEADLINE_EXCEEDED && request->signal == SIGKILL &&
-           request->exec_id[0] == '\0' && coco_pod_is_alone(op->pod, op->container);
+    return request->signal == SIGKILL && request->exec_id[0] == '\0';
 }
 
+/* A guest that is silent has the signal to come; that is no error, since a caller that gets one for
+ * its SIGTERM never sends SIGKILL. Nor is anything that a guest says to the SIGKILL of a container:
+ * it ends, with its VM if need be. */
 static void
 on_killed(GObject *source, GAsyncResult *result, void *user_data)
 {
@@ -46,9 +48,9 @@ on_killed(GObject *source, GAsyncResult *result, void *user_data)
         coco_task_op_reply(op, NULL);
     } else if (error->code == COCO_TTRPC_NOT_FOUND || !coco_pod_vm_is_ready(coco_pod_vm(op->pod))) {
         fail_literal(op, COCO_TTRPC_NOT_FOUND, "process already finished: not found");
-    } else if (must_end_vm(op, error)) {
-        g_prefix_error(&error, "the guest did not answer a SIGKILL: ");
-        coco_pod_vm_abandon(coco_pod_vm(op->pod), error);
+    } else if (error->code == COCO_TTRPC_DEADLINE_EXCEEDED || is_kill_of_container(op)) {
+        g_message("signal to %s/%s: %s", coco_container_id(op->container),
+                  coco_process_exec_id(op->process), error->message);
         coco_task_op_reply(op, NULL);
     } else {
         coco_task_op_fail(op, error);
@@ -84,9 +86,11 @@ coco_task_kill(CocoTtrpcCall *call, void *pod)
         signal_request.container_id = request->id;
         signal_request.exec_id = request->exec_id;
         signal_request.signal = request->signal;
-        coco_pod_call_agent(
-            op->pod, "SignalProcess", &signal_request.base, &google__protobuf__empty__descriptor,
-            request->signal == SIGKILL ? KILL_TIMEOUT_S : CALL_TIMEOUT_S, on_killed, op);
+        if (is_kill_of_container(op))
+            coco_kill_promise_make(op->pod, op->container);
+        coco_pod_call_silent_agent(op->pod, "SignalProcess", &signal_request.base,
+                                   &google__protobuf__empty__descriptor, SIGNAL_TIMEOUT_S,
+                                   on_killed, op);
     }
 }
 
@@ -298,5 +302,5 @@ coco_task_stats(CocoTtrpcCall *call, void *pod)
         return;
     stats.container_id = request->id;
     coco_pod_call_agent(op->pod, "StatsContainer", &stats.base,
-                        &grpc__stats_container_response__descriptor, CALL_TIMEOUT_S, on_stats, op);
+                        &grpc__stats_container_response__descriptor, STATS_TIMEOUT_S, on_stats, op);
 }

@@ -4,7 +4,7 @@
  */
 #include "shim/task/task-op.h"
 
-#define REMOVE_TIMEOUT_S 30
+#define REMOVE_TIMEOUT_S 10
 
 CocoTaskOp *
 coco_task_op_new(CocoPod *pod, CocoTtrpcCall *call, CocoContainer *container, CocoProcess *process)

@@ -53,6 +53,8 @@ on_process_exit(GObject *source, GAsyncResult *result, void *user_data)
         g_free(watch);
         return;
     }
+    if (watch->process == coco_container_init(watch->container))
+        coco_container_exit_told(watch->container);
     coco_stdio_end_input(coco_process_stdio(watch->process));
     coco_stdio_settle(coco_process_stdio(watch->process), on_settled, watch);
 }

@@ -23,6 +23,7 @@
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 #include "shim/vm/pod-vm-fsm.h"
+#include "shim/vm/watchdog.h"
 
 #define SHARE_TAG "kataShared"
 #define SETTLE_MS 1000 /* for logger and virtiofsd to leave by themselves */
@@ -70,6 +71,7 @@ struct _CocoPodVm {
     CocoLaunchResult *launched;
     ProcessWatch processes[N_PROCESSES];
     CocoTtrpcClient *agent;
+    CocoWatchdog *watchdog;
     GError *reason; /* why it is not, or no longer, READY */
     bool was_launched;
     bool asked_to_stop;
@@ -153,6 +155,7 @@ coco_pod_vm_free(CocoPodVm *vm)
     unwatch_processes(vm);
     g_clear_handle_id(&vm->tell_source, g_source_remove);
     g_clear_handle_id(&vm->settle_source, g_source_remove);
+    g_clear_pointer(&vm->watchdog, coco_watchdog_free);
     g_clear_pointer(&vm->agent, coco_ttrpc_client_free);
     coco_launch_result_free(vm->launched);
     g_clear_error(&vm->reason);
@@ -185,6 +188,12 @@ coco_pod_vm_agent(const CocoPodVm *vm)
 {
     return vm->state == COCO_POD_VM_READY && !coco_ttrpc_client_is_closed(vm->agent) ? vm->agent
                                                                                      : NULL;
+}
+
+CocoWatchdog *
+coco_pod_vm_watchdog(const CocoPodVm *vm)
+{
+    return coco_pod_vm_is_ready(vm) ? vm->watchdog : NULL;
 }
 
 pid_t
@@ -342,6 +351,7 @@ on_connected(GObject *source, GAsyncResult *result, void *user_data)
         return;
     }
     vm->agent = coco_ttrpc_client_new(fd);
+    vm->watchdog = coco_watchdog_new(vm->agent);
     coco_ttrpc_client_set_closed_func(vm->agent, on_agent_closed, vm);
     coco_ttrpc_client_call_async(vm->agent, "grpc.Health", "Check", &request.base,
                                  &grpc__health_check_response__descriptor,

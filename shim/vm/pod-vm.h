@@ -22,6 +22,7 @@
 #include "shim/host/pod-dir.h"
 #include "shim/host/signals.h"
 #include "shim/vm/launcher.h"
+#include "shim/vm/watchdog.h"
 
 typedef struct _CocoPodVm CocoPodVm;
 
@@ -75,6 +76,7 @@ void coco_pod_vm_stop(CocoPodVm *vm, CocoPodVmStoppedFunc func, void *user_data)
 
 bool coco_pod_vm_is_ready(const CocoPodVm *vm);
 CocoTtrpcClient *coco_pod_vm_agent(const CocoPodVm *vm); /* NULL unless ready */
+CocoWatchdog *coco_pod_vm_watchdog(const CocoPodVm *vm); /* likewise; of calls to the agent */
 pid_t coco_pod_vm_pid(const CocoPodVm *vm); /* QEMU's; 0 before it is known; kept after its end */
 
 /* The values that attestation should show, a JSON object; NULL without a TEE or before the launch

@@ -276,9 +276,9 @@ class Node:
         paths = (SHIM_SOCKETS / hashlib.sha256(name.encode()).hexdigest() for name in names)
         return {str(path) for path in paths if path.is_socket()}
 
-    def pod_dir(self, identifier):
+    def pod_dir(self, identifier, namespace=NAMESPACE):
         """The shim's directory of this pod: the first 20 hex digits of the sha256 of ADDRESS, NAMESPACE and ID, a line each."""
-        name = hashlib.sha256(f"{self.socket}\n{NAMESPACE}\n{identifier}".encode()).hexdigest()[:20]
+        name = hashlib.sha256(f"{self.socket}\n{namespace}\n{identifier}".encode()).hexdigest()[:20]
         return self.run_dir / name
 
     def shim_address(self, identifier):

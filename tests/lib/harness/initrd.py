@@ -3,6 +3,8 @@
 import os
 import stat
 
+from . import paths
+
 # What goes wrong, as the script of PID 1.
 MUTE = "echo 'this guest has no agent' > /dev/console\nwhile :; do /bin/busybox sleep 1000; done\n"
 PANICS = "echo 'this init is about to leave' > /dev/console\nexit 3\n"
@@ -29,5 +31,16 @@ def write(path, script):
     with open(path, "wb") as file:
         for number, (name, mode, data, device) in enumerate(members, start=1):
             file.write(entry(number, name, mode, data, device))
+    os.chmod(path, 0o644)
+    return path
+
+
+def with_init(path, program):
+    """The guest's own initrd with another /init: of two archives in a row the later one counts."""
+    own = paths.INITRD.read_bytes()
+    with open(path, "wb") as file:
+        file.write(own + b"\0" * (-len(own) % 4))
+        file.write(entry(1, "init", stat.S_IFREG | 0o755, program.read_bytes()))
+        file.write(entry(2, "TRAILER!!!", 0))
     os.chmod(path, 0o644)
     return path

@@ -13,6 +13,7 @@ SHIM_DIR = pathlib.Path(PREFIX, "bin") if PREFIX else BUILD / "shim"
 SHIM = SHIM_DIR / "containerd-shim-coco-v2"
 LAUNCHER = pathlib.Path(PREFIX, "bin", "coco-vmm") if PREFIX else BUILD / "vmm" / "coco-vmm"
 AGENT = pathlib.Path(PREFIX, "libexec", "coco", "coco-agent") if PREFIX else BUILD / "guest" / "coco-agent"
+HOSTILE_AGENT = BUILD / "tests" / "lib" / "hostile-agent"
 PATTERN = BUILD / "tests" / "container" / "pattern"
 GUEST_IMAGE = pathlib.Path(os.environ.get("COCO_TEST_GUEST", BUILD / "guest-image")).resolve()
 KERNEL = GUEST_IMAGE / "vmlinuz"

@@ -106,7 +106,7 @@ coco_pod_new(const CocoPodConfig *config)
     pod->vm =
         coco_pod_vm_new(config->dir, config->signals, config->id, config->config_path, config->tee);
     coco_pod_vm_set_gone_func(pod->vm, on_vm_gone, pod);
-    pod->disks = coco_pod_disks_new(config->dir, config->signals, config->config_path, pod->vm);
+    pod->disks = coco_pod_disks_new(config->dir, config->signals, pod->vm);
     pod->events = coco_event_publisher_new(config->ttrpc_address, config->ns);
     pod->containers =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) coco_container_unref);

@@ -360,13 +360,15 @@ arguments_of(const CocoLaunchRequest *request)
 {
     static const char *const verbs[] = { "launch", "attach", "detach" };
     GPtrArray *argv = g_ptr_array_new();
-    const char *const fixed[] = { request->program, verbs[request->verb], "--config",
-                                  request->config,  "--run-dir",          request->run_dir };
+    const char *const fixed[] = { request->program, verbs[request->verb], "--run-dir",
+                                  request->run_dir };
 
     G_STATIC_ASSERT(G_N_ELEMENTS(verbs) == COCO_N_LAUNCHER_VERBS);
     for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++)
         g_ptr_array_add(argv, (char *) fixed[i]);
     if (request->verb == COCO_LAUNCHER_LAUNCH) {
+        g_ptr_array_add(argv, (char *) "--config");
+        g_ptr_array_add(argv, (char *) request->config);
         g_ptr_array_add(argv, (char *) "--wait");
         g_ptr_array_add(argv, (char *) "--share");
         g_ptr_array_add(argv, (char *) request->share);

@@ -27,7 +27,7 @@ typedef enum {
 typedef struct {
     CocoLauncherVerb verb;
     const char *program; /* path of coco-vmm */
-    const char *config;  /* path of the config file */
+    const char *config;  /* launch: path of the config file */
     const char *run_dir;
     const char *share;    /* launch: directory that virtiofsd exports */
     const char *initdata; /* launch: file with the initdata annotation of the pod; nullable */

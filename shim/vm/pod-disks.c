@@ -23,7 +23,6 @@ typedef struct {
 struct _CocoPodDisks {
     const CocoPodDir *dir;
     CocoSignals *signals;
-    char *config_path;
     CocoPodVm *vm;
     GQueue jobs; /* of Job; the first one runs */
     bool running;
@@ -47,14 +46,12 @@ job_free(void *data)
 }
 
 CocoPodDisks *
-coco_pod_disks_new(const CocoPodDir *dir, CocoSignals *signals, const char *config_path,
-                   CocoPodVm *vm)
+coco_pod_disks_new(const CocoPodDir *dir, CocoSignals *signals, CocoPodVm *vm)
 {
     CocoPodDisks *disks = g_new0(CocoPodDisks, 1);
 
     disks->dir = dir;
     disks->signals = signals;
-    disks->config_path = g_strdup(config_path);
     disks->vm = vm;
     disks->cancellable = g_cancellable_new();
     g_queue_init(&disks->jobs);
@@ -70,7 +67,6 @@ coco_pod_disks_free(CocoPodDisks *disks)
     g_object_unref(disks->cancellable);
     g_clear_handle_id(&disks->next_source, g_source_remove);
     g_queue_clear_full(&disks->jobs, job_free);
-    g_free(disks->config_path);
     g_free(disks);
 }
 
@@ -157,7 +153,6 @@ run(CocoPodDisks *disks, Job *job)
     CocoLaunchRequest request = {
         .verb = job->verb,
         .program = program,
-        .config = disks->config_path,
         .run_dir = coco_pod_dir_path(disks->dir),
         .places = job->places,
     };

@@ -21,8 +21,7 @@ typedef struct _CocoPodDisks CocoPodDisks;
 /* places: where the guest has them, in their order (transfer none); NULL with error. */
 typedef void (*CocoPodDisksFunc)(char *const *places, const GError *error, void *user_data);
 
-CocoPodDisks *coco_pod_disks_new(const CocoPodDir *dir, CocoSignals *signals,
-                                 const char *config_path, CocoPodVm *vm);
+CocoPodDisks *coco_pod_disks_new(const CocoPodDir *dir, CocoSignals *signals, CocoPodVm *vm);
 
 /* What is under way is called off, and nobody is told. */
 void coco_pod_disks_free(CocoPodDisks *disks);

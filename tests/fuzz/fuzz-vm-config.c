@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    CocoDomainFacts facts = { COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL, "/run/x", NULL, NULL };
+    g_auto(CocoVmSpec) spec = { 0 };
+    const CocoDomainFacts facts = { .spec = &spec, .run_dir = "/run/x" };
     /* libFuzzer may pass NULL for nothing. */
     g_autofree char *text = g_strndup(size > 0 ? (const char *) data : "", size);
     size_t len = strlen(text);
@@ -31,7 +32,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_assert((config == NULL) == (error != NULL));
     if (config == NULL)
         return 0;
-    xml = coco_domain_xml(config, &facts);
+    coco_domain_spec_init(&spec, config, COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL);
+    xml = coco_domain_xml(&facts);
     document = xmlReadMemory(xml, (int) strlen(xml), "fuzz", NULL, XML_PARSE_NONET);
     g_assert_nonnull(document);
     xmlFreeDoc(document);

@@ -128,7 +128,7 @@ def test_disks_that_cannot_be_attached(case):
     launcher = Launcher(case)
     image = case.directory / "disk"
     image.write_bytes(bytes(1 << 20))
-    options = ["--config", launcher.config, "--run-dir", launcher.run_dir]
+    options = ["--run-dir", launcher.run_dir]
 
     def change(verb, *more, disks=()):
         line = json.dumps({"disks": [{"path": str(path), "readonly": True} for path in disks]}) + "\n"
@@ -142,6 +142,7 @@ def test_disks_that_cannot_be_attached(case):
 
     refused("failed", f"find a VM in '{launcher.run_dir}': No such file", "attach", disks=[image])
     launcher.launch()  # without room for more
+    launcher.config.unlink()  # what was decided stands in the run directory
     files = sorted((launcher.run_dir / "vm").iterdir())
     refused("failed", "attach disk 'hot01': QEMU: Bus 'ua-hotplug' not found", "attach", disks=[image])
     refused("bad-config", "open disk '/nonexistent'", "attach", disks=["/nonexistent"])

@@ -20,8 +20,8 @@ console_name(const struct CocoTeeOps *ops)
     return strcmp(ops->arch, "aarch64") == 0 ? "ttyAMA0" : "ttyS0";
 }
 
-char *
-coco_domain_cmdline(const CocoVmConfig *config, CocoAccel accel)
+static char *
+whole_cmdline(const CocoVmConfig *config, CocoAccel accel)
 {
     const struct CocoTeeOps *ops = coco_tee_of(config);
     const char *own = coco_vm_config_string(config, COCO_KEY_GUEST_CMDLINE);
@@ -44,6 +44,20 @@ coco_domain_cmdline(const CocoVmConfig *config, CocoAccel accel)
     return g_string_free(line, FALSE);
 }
 
+void
+coco_domain_spec_init(CocoVmSpec *out_spec, const CocoVmConfig *config, CocoAccel accel,
+                      CocoTransport transport)
+{
+    *out_spec = (CocoVmSpec){
+        .config = config,
+        .accel = accel,
+        .transport = transport,
+        .vcpus = coco_vm_config_number(config, COCO_KEY_VM_VCPUS),
+        .memory_mib = coco_vm_config_number(config, COCO_KEY_VM_MEMORY_MIB),
+        .cmdline = whole_cmdline(config, accel),
+    };
+}
+
 /* The file that QEMU is to open for this key, or "". */
 static const char *
 boot_file(const CocoVmConfig *config, const CocoDomainFacts *facts, CocoBootFile file)
@@ -58,7 +72,7 @@ write_os(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *fa
 {
     const char *firmware = boot_file(config, facts, COCO_BOOT_FIRMWARE);
     const char *initrd = boot_file(config, facts, COCO_BOOT_INITRD);
-    g_autofree char *cmdline = coco_domain_cmdline(config, facts->accel);
+    const char *cmdline = facts->spec->cmdline;
 
     coco_xml_open(w, "os");
     coco_xml_open(w, "type");
@@ -120,7 +134,7 @@ write_backing(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFact
     int backing = coco_vm_config_choice(config, COCO_KEY_MEMORY_BACKING);
     bool huge = coco_vm_config_choice(config, COCO_KEY_MEMORY_HUGEPAGES) != COCO_HUGEPAGES_NONE;
     /* Huge pages of a memfd need no mounted file system that QEMU's user can write to. */
-    bool memfd = facts->share != NULL || backing == COCO_BACKING_MEMFD ||
+    bool memfd = facts->spec->share != NULL || backing == COCO_BACKING_MEMFD ||
                  (huge && backing == COCO_BACKING_AUTO);
     bool locked = coco_vm_config_bool(config, COCO_KEY_MEMORY_LOCKED);
     bool prealloc = coco_vm_config_bool(config, COCO_KEY_MEMORY_PREALLOC);
@@ -134,7 +148,7 @@ write_backing(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFact
     if (memfd)
         coco_xml_leaf(w, "source", "type", "memfd", NULL);
     /* virtiofsd maps the guest's memory. */
-    if (facts->share != NULL)
+    if (facts->spec->share != NULL)
         coco_xml_leaf(w, "access", "mode", "shared", NULL);
     if (prealloc)
         coco_xml_leaf(w, "allocation", "mode", "immediate", NULL);
@@ -151,8 +165,7 @@ write_memory(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts
     g_autofree char *slots = NULL;
 
     (void) coco_sgx_epc_parse(config, &epcs, NULL);
-    total = g_strdup_printf("%" G_GUINT64_FORMAT,
-                            coco_vm_config_number(config, COCO_KEY_VM_MEMORY_MIB) + epcs.total_mib);
+    total = g_strdup_printf("%" G_GUINT64_FORMAT, facts->spec->memory_mib + epcs.total_mib);
     slots = g_strdup_printf("%zu", epcs.n);
     if (epcs.n > 0) {
         coco_xml_open(w, "maxMemory");
@@ -196,14 +209,14 @@ write_epc(xmlTextWriter *w, const CocoVmConfig *config)
 static void
 write_share(xmlTextWriter *w, const CocoDomainFacts *facts)
 {
-    if (facts->share == NULL)
+    if (facts->spec->share == NULL)
         return;
     coco_xml_open(w, "filesystem");
     coco_xml_attribute(w, "type", "mount");
     coco_xml_attribute(w, "accessmode", "passthrough");
     coco_xml_leaf(w, "driver", "type", "virtiofs", NULL);
     coco_xml_leaf(w, "binary", "path", facts->virtiofsd, NULL);
-    coco_xml_leaf(w, "source", "dir", facts->share, NULL);
+    coco_xml_leaf(w, "source", "dir", facts->spec->share, NULL);
     coco_xml_leaf(w, "target", "dir", COCO_SHARE_TAG, NULL);
     coco_xml_close(w);
 }
@@ -240,7 +253,7 @@ target_name(size_t i)
 static void
 write_disk_source(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
 {
-    const CocoVmDisk *disk = &facts->disks->items[i];
+    const CocoVmDisk *disk = &facts->spec->disks.items[i];
     g_autofree char *name = coco_vm_disk_name(i);
     g_autofree char *node = g_strconcat(facts->run_dir, "/vm/disks/", name, NULL);
 
@@ -275,7 +288,7 @@ shared_interrupt_alias(size_t i)
 static void
 write_shared_interrupts(xmlTextWriter *w, const CocoVmDisks *disks)
 {
-    if (disks == NULL || disks->n <= COCO_VM_DISKS_OWN_INTERRUPTS)
+    if (disks->n <= COCO_VM_DISKS_OWN_INTERRUPTS)
         return;
     coco_xml_open(w, "qemu:override");
     for (size_t i = COCO_VM_DISKS_OWN_INTERRUPTS; i < disks->n; i++) {
@@ -296,7 +309,7 @@ write_shared_interrupts(xmlTextWriter *w, const CocoVmDisks *disks)
 static void
 write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
 {
-    const CocoVmDisk *disk = &facts->disks->items[i];
+    const CocoVmDisk *disk = &facts->spec->disks.items[i];
     g_autofree char *name = coco_vm_disk_name(i);
     g_autofree char *target = target_name(i);
 
@@ -346,7 +359,7 @@ write_transport(xmlTextWriter *w, const CocoDomainFacts *facts)
 {
     g_autofree char *path = g_strconcat(facts->run_dir, "/agent.sock", NULL);
 
-    if (facts->transport == COCO_TRANSPORT_VSOCK) {
+    if (facts->spec->transport == COCO_TRANSPORT_VSOCK) {
         coco_xml_open(w, "vsock");
         coco_xml_attribute(w, "model", "virtio");
         coco_xml_leaf(w, "cid", "auto", "yes", NULL);
@@ -381,7 +394,7 @@ write_bridge(xmlTextWriter *w, unsigned int bus, const char *model, const char *
 static void
 write_hotplug_bus(xmlTextWriter *w, const CocoDomainFacts *facts)
 {
-    if (!facts->hotplug)
+    if (!facts->spec->hotplug)
         return;
     write_bridge(w, 1, "pcie-root-port", COCO_HOTPLUG_BUS "-port", 0, COCO_HOTPLUG_PORT_SLOT);
     write_bridge(w, 2, "pcie-to-pci-bridge", COCO_HOTPLUG_BUS, 1, 0);
@@ -395,7 +408,7 @@ write_devices(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFact
     coco_xml_leaf(w, "controller", "type", "usb", "model", "none", NULL);
     write_hotplug_bus(w, facts);
     write_initdata(w, facts);
-    for (size_t i = 0; facts->disks != NULL && i < facts->disks->n; i++)
+    for (size_t i = 0; i < facts->spec->disks.n; i++)
         write_disk(w, facts, i);
     write_share(w, facts);
     write_serial(w, config, facts);
@@ -421,11 +434,10 @@ static void
 write_domain(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *facts)
 {
     const struct CocoTeeOps *ops = coco_tee_of(config);
-    g_autofree char *vcpus =
-        g_strdup_printf("%u", coco_vm_config_number(config, COCO_KEY_VM_VCPUS));
+    g_autofree char *vcpus = g_strdup_printf("%u", facts->spec->vcpus);
 
     coco_xml_open(w, "domain");
-    coco_xml_attribute(w, "type", facts->accel == COCO_ACCEL_KVM ? "kvm" : "qemu");
+    coco_xml_attribute(w, "type", facts->spec->accel == COCO_ACCEL_KVM ? "kvm" : "qemu");
     coco_xml_attribute(w, "xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0");
     coco_xml_text(w, "name", "coco");
     write_memory(w, config, facts);
@@ -436,7 +448,7 @@ write_domain(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts
         coco_xml_leaf(w, "acpi", NULL);
         coco_xml_close(w);
     }
-    write_cpu(w, config, facts->accel);
+    write_cpu(w, config, facts->spec->accel);
     coco_xml_text(w, "on_poweroff", "destroy");
     coco_xml_text(w, "on_reboot", "destroy");
     coco_xml_text(w, "on_crash", "destroy");
@@ -444,12 +456,12 @@ write_domain(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts
     if (ops->write_security != NULL)
         ops->write_security(w, config, facts);
     write_shortcut(w);
-    write_shared_interrupts(w, facts->disks);
+    write_shared_interrupts(w, &facts->spec->disks);
     coco_xml_close(w);
 }
 
 char *
-coco_domain_xml(const CocoVmConfig *config, const CocoDomainFacts *facts)
+coco_domain_xml(const CocoDomainFacts *facts)
 {
     xmlBuffer *buffer = xmlBufferCreate();
     xmlTextWriter *w = xmlNewTextWriterMemory(buffer, 0);
@@ -457,7 +469,7 @@ coco_domain_xml(const CocoVmConfig *config, const CocoDomainFacts *facts)
 
     (void) xmlTextWriterSetIndent(w, 1);
     (void) xmlTextWriterSetIndentString(w, (const xmlChar *) "  ");
-    write_domain(w, config, facts);
+    write_domain(w, facts->spec->config, facts);
     (void) xmlTextWriterFlush(w);
     document = g_strdup((const char *) xmlBufferContent(buffer));
     xmlFreeTextWriter(w);

@@ -15,7 +15,9 @@
 
 /* The document (transfer full). Cannot fail: what comes from outside was checked when it was
  * loaded. */
-char *coco_domain_xml(const CocoVmConfig *config, const CocoDomainFacts *facts);
+char *coco_domain_xml(const CocoDomainFacts *facts);
 
-/* The kernel command line, as it stands in the document (transfer full). */
-char *coco_domain_cmdline(const CocoVmConfig *config, CocoAccel accel);
+/* A spec with what the config says, the kernel's whole command line included. The config is
+ * borrowed for the spec's life; out_spec: (transfer full). */
+void coco_domain_spec_init(CocoVmSpec *out_spec, const CocoVmConfig *config, CocoAccel accel,
+                           CocoTransport transport);

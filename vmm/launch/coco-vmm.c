@@ -97,9 +97,7 @@ run_launch(const Arguments *arguments)
 static CocoHotplugOptions
 hotplug_of(const Arguments *arguments)
 {
-    return (CocoHotplugOptions){ .config = arguments->config,
-                                 .run_dir = arguments->run_dir,
-                                 .overrides = (const char *const *) arguments->overrides,
+    return (CocoHotplugOptions){ .run_dir = arguments->run_dir,
                                  .places = (const char *const *) arguments->disks,
                                  .verbose = arguments->verbose };
 }
@@ -166,10 +164,10 @@ static const Command commands[] = {
     { "launch", "start a VM; tell how it goes in JSON lines",
       " config run-dir share set initdata initdata-annotation require-tee wait verbose ",
       " config run-dir ", run_launch },
-    { "attach", "give a VM that runs the disks that standard input names",
-      " config run-dir set verbose ", " config run-dir ", run_attach },
-    { "detach", "take such disks away from it", " config run-dir set disk verbose ",
-      " config run-dir disk ", run_detach },
+    { "attach", "give a VM that runs the disks that standard input names", " run-dir verbose ",
+      " run-dir ", run_attach },
+    { "detach", "take such disks away from it", " run-dir disk verbose ", " run-dir disk ",
+      run_detach },
     { "destroy", "end the VM of a run directory and remove its files", " run-dir ", " run-dir ",
       run_destroy },
     { "xml", "print the domain XML that launch would start, on any machine",

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "vmm/config/json.h"
+#include "vmm/domain/domain-xml.h"
 #include "vmm/launch/launch-measure.h"
 #include "vmm/tee/host-choice.h"
 #include "vmm/tee/qemu-user.h"
@@ -170,16 +171,18 @@ static void
 check_measurement(const CocoVmConfig *config, CocoFindings *findings)
 {
     const struct CocoTeeOps *ops = coco_tee_of(config);
-    CocoInitdataSource nothing = { 0 };
+    const CocoInitdataBinding nothing = { 0 };
+    g_auto(CocoVmSpec) spec = { 0 };
     g_autoptr(GError) error = NULL;
     g_autoptr(CocoBootFiles) boot = NULL;
     g_autoptr(json_object) values = NULL;
 
     if (ops->tee == COCO_TEE_NONE || ops->tee == COCO_TEE_CCA)
         return;
+    coco_domain_spec_init(&spec, config, COCO_ACCEL_KVM, COCO_TRANSPORT_VSOCK);
     boot = coco_boot_files_new(config, &error);
     if (boot != NULL && coco_boot_files_open_shared(boot, &error))
-        values = coco_launch_measure_values(config, boot, &nothing, &error);
+        values = coco_launch_measure_values(&spec, boot, &nothing, &error);
     coco_findings_add(findings, values != NULL, "measurement",
                       "mend the file that it names; for SEV, SEV-ES and SNP the firmware must have "
                       "a place for kernel hashes, as Debian's ovmf-amdsev has",

@@ -81,7 +81,7 @@ take_slot(const Hotplug *hotplug, const CocoVmDisk *disk, unsigned int slot, GEr
 static bool
 take_slots(const Hotplug *hotplug, GError **error)
 {
-    const CocoVmDisks *disks = &hotplug->plan.disks;
+    const CocoVmDisks *disks = &hotplug->plan.spec.disks;
 
     for (unsigned int slot = 1; slot <= COCO_HOTPLUG_SLOTS && hotplug->slots->len < disks->n;
          slot++) {
@@ -97,19 +97,17 @@ take_slots(const Hotplug *hotplug, GError **error)
     return false;
 }
 
-/* Loads the config, and takes the lock of a run directory with a VM. */
+/* Loads what the launch decided, and takes the lock of a run directory with a VM. */
 static bool
 prepare(Hotplug *hotplug, GError **error)
 {
     const CocoHotplugOptions *options = hotplug->options;
-    const CocoInitdataSource no_initdata = { 0 };
     CocoLaunchPlan *plan = &hotplug->plan;
     g_autofree char *pid_file = NULL;
     json_object *line = coco_launch_report_line("config");
     unsigned int timeout_s;
 
-    if (!coco_launch_plan_load(plan, options->config, options->run_dir, NULL, options->overrides,
-                               &no_initdata, error)) {
+    if (!coco_launch_plan_load_saved(plan, options->run_dir, error)) {
         (void) json_object_put(line);
         return false;
     }
@@ -168,7 +166,7 @@ attach(Hotplug *hotplug, GError **error)
         !coco_launch_plan_take(plan, &request, error) ||
         !coco_qemu_user_find(coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU_USER),
                              &plan->user, error) ||
-        !coco_vm_disks_open(&plan->disks, error))
+        !coco_vm_disks_open(&plan->spec.disks, error))
         return false;
     /* From here on the worker frees what it does not fill. One that is killed leaves all taken,
      * since nobody knows what QEMU has by then. */

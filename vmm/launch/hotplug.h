@@ -17,9 +17,7 @@
 #include <stdio.h>
 
 typedef struct {
-    const char *config;
     const char *run_dir;
-    const char *const *overrides;
     const char *const *places; /* detach: as attach told them; NULL-terminated */
     bool verbose;
 } CocoHotplugOptions;

@@ -105,33 +105,34 @@ check_firmware(const CocoVmConfig *config, const CocoMeasurement *measurement, G
 }
 
 json_object *
-coco_launch_measure_values(const CocoVmConfig *config, const CocoBootFiles *boot,
-                           const CocoInitdataSource *initdata, GError **error)
+coco_launch_measure_values(const CocoVmSpec *spec, const CocoBootFiles *boot,
+                           const CocoInitdataBinding *initdata, GError **error)
 {
     g_auto(CocoMeasurePlan) plan = { 0 };
     g_autofree CocoMeasurement *measurement = g_new0(CocoMeasurement, 1);
     GError *cause = NULL;
 
-    if (!coco_measure_plan_from_config(&plan, config, initdata, error))
+    if (!coco_measure_plan_from_spec(&plan, spec, initdata, error))
         return NULL;
     use_descriptors(&plan, boot);
     if (!coco_measure_plan_run(&plan, NULL, measurement, &cause)) {
-        name_files(config, &plan, cause);
+        name_files(spec->config, &plan, cause);
         g_propagate_error(error, cause);
         return NULL;
     }
-    if (!check_firmware(config, measurement, error))
+    if (!check_firmware(spec->config, measurement, error))
         return NULL;
     return values_of(measurement);
 }
 
 /* In the child: {"values":{…}} or {"code":…,"message":…}. */
 static void
-answer(const CocoLaunchPlan *plan, const CocoInitdataSource *initdata, int fd)
+answer(const CocoLaunchPlan *plan, int fd)
 {
     g_autoptr(json_object) line = json_object_new_object();
     g_autoptr(GError) error = NULL;
-    json_object *values = coco_launch_measure_values(plan->config, plan->boot, initdata, &error);
+    json_object *values =
+        coco_launch_measure_values(&plan->spec, plan->boot, &plan->initdata, &error);
     const char *text;
     size_t length;
 
@@ -151,8 +152,7 @@ answer(const CocoLaunchPlan *plan, const CocoInitdataSource *initdata, int fd)
 }
 
 bool
-coco_launch_measure_start(CocoLaunchMeasure *measure, const CocoLaunchPlan *plan,
-                          const CocoInitdataSource *initdata, GError **error)
+coco_launch_measure_start(CocoLaunchMeasure *measure, const CocoLaunchPlan *plan, GError **error)
 {
     g_auto(CocoFd) out = -1;
     int ends[2];
@@ -167,7 +167,7 @@ coco_launch_measure_start(CocoLaunchMeasure *measure, const CocoLaunchPlan *plan
     pid = fork();
     if (pid == 0) {
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        answer(plan, initdata, out);
+        answer(plan, out);
     }
     if (pid < 0)
         return coco_vmm_error_errno(error, errno, "measure: start a process");

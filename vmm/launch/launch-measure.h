@@ -28,7 +28,7 @@ typedef struct {
 
 /* Does nothing without a TEE. The images of the plan are open. */
 bool coco_launch_measure_start(CocoLaunchMeasure *measure, const CocoLaunchPlan *plan,
-                               const CocoInitdataSource *initdata, GError **error);
+                               GError **error);
 
 /* Waits until deadline (monotonic µs). *out_values is {"launch_digest":"hex",…} (transfer full), or
  * NULL when nothing is measured. BAD_CONFIG when an input cannot be measured. */
@@ -38,6 +38,6 @@ bool coco_launch_measure_finish(CocoLaunchMeasure *measure, gint64 deadline,
 void coco_launch_measure_clear(CocoLaunchMeasure *measure);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoLaunchMeasure, coco_launch_measure_clear)
 
-/* The values of a config's files, by descriptor, in this process (transfer full). */
-json_object *coco_launch_measure_values(const CocoVmConfig *config, const CocoBootFiles *boot,
-                                        const CocoInitdataSource *initdata, GError **error);
+/* The values of a spec's files, by descriptor, in this process (transfer full). */
+json_object *coco_launch_measure_values(const CocoVmSpec *spec, const CocoBootFiles *boot,
+                                        const CocoInitdataBinding *initdata, GError **error);

@@ -38,13 +38,21 @@ bad_config(GError **error, const char *format, ...)
     return false;
 }
 
+static void
+choose_cache_dir(CocoLaunchPlan *plan)
+{
+    const char *cache_dir = g_getenv("COCO_CACHE_DIR");
+
+    plan->cache_dir = g_strdup(cache_dir != NULL && g_path_is_absolute(cache_dir)
+                                   ? cache_dir
+                                   : coco_vm_config_string(plan->config, COCO_KEY_HOST_CACHE_DIR));
+}
+
 bool
 coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_dir,
                       const char *share, const char *const *overrides,
                       const CocoInitdataSource *initdata, GError **error)
 {
-    const char *cache_dir = g_getenv("COCO_CACHE_DIR");
-
     if (share != NULL && !g_path_is_absolute(share))
         return bad_config(error, "share '%s': an absolute path is needed", share);
     plan->run_dir = coco_run_dir_new(run_dir, error);
@@ -56,15 +64,39 @@ coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_di
         return false;
     if (!coco_host_choose(plan->config, &coco_host_paths, &plan->choice, error))
         return false;
+    coco_domain_spec_init(&plan->spec, plan->config, plan->choice.accel, plan->choice.transport);
     plan->boot = coco_boot_files_new(plan->config, error);
     if (plan->boot == NULL)
         return false;
     /* The other ways to a root file system give the guest no directory of the host. */
     if (coco_vm_config_choice(plan->config, COCO_KEY_GUEST_ROOTFS) == COCO_ROOTFS_VIRTIOFS)
-        plan->share = g_strdup(share);
-    plan->cache_dir = g_strdup(cache_dir != NULL && g_path_is_absolute(cache_dir)
-                                   ? cache_dir
-                                   : coco_vm_config_string(plan->config, COCO_KEY_HOST_CACHE_DIR));
+        plan->spec.share = g_strdup(share);
+    choose_cache_dir(plan);
+    return true;
+}
+
+bool
+coco_launch_plan_load_saved(CocoLaunchPlan *plan, const char *run_dir, GError **error)
+{
+    g_autofree char *path = NULL;
+    g_autofree char *text = NULL;
+    g_autoptr(GError) failure = NULL;
+
+    plan->run_dir = coco_run_dir_new(run_dir, error);
+    if (plan->run_dir == NULL)
+        return false;
+    path = coco_run_dir_file(plan->run_dir, COCO_VM_SPEC_FILE);
+    if (access(path, F_OK) < 0)
+        return coco_vmm_error_errno(error, errno, "find a VM in '%s'", run_dir);
+    if (!g_file_get_contents(path, &text, NULL, &failure)) {
+        g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, failure->message);
+        return false;
+    }
+    if (!coco_vm_spec_parse(path, text, &plan->spec, &plan->config, error))
+        return false;
+    /* Those that it was launched with are not what this is about. */
+    coco_vm_disks_clear(&plan->spec.disks);
+    choose_cache_dir(plan);
     return true;
 }
 
@@ -95,10 +127,10 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
                           "container has a root file system or a mount that is one",
                           rootfs_name(plan));
     if (!request->share)
-        g_clear_pointer(&plan->share, g_free);
+        g_clear_pointer(&plan->spec.share, g_free);
     /* Elsewhere there is no PCI bus that takes disks while the VM runs. */
-    plan->hotplug = request->hotplug && strcmp(coco_tee_of(plan->config)->arch, "x86_64") == 0;
-    plan->disks = request->disks;
+    plan->spec.hotplug = request->hotplug && strcmp(coco_tee_of(plan->config)->arch, "x86_64") == 0;
+    plan->spec.disks = request->disks;
     request->disks = (CocoVmDisks){ 0 };
     return true;
 }
@@ -140,12 +172,12 @@ check_share(CocoLaunchPlan *plan, GError **error)
 {
     struct stat info;
 
-    if (plan->share == NULL)
+    if (plan->spec.share == NULL)
         return true;
-    if (stat(plan->share, &info) < 0)
-        return coco_vmm_error_errno(error, errno, "share directory '%s'", plan->share);
+    if (stat(plan->spec.share, &info) < 0)
+        return coco_vmm_error_errno(error, errno, "share directory '%s'", plan->spec.share);
     if (!S_ISDIR(info.st_mode))
-        return coco_vmm_error_errno(error, ENOTDIR, "share directory '%s'", plan->share);
+        return coco_vmm_error_errno(error, ENOTDIR, "share directory '%s'", plan->spec.share);
     return find_virtiofsd(plan, error);
 }
 
@@ -195,7 +227,7 @@ check_kvm(CocoLaunchPlan *plan, GError **error)
 {
     struct stat info;
 
-    if (plan->choice.accel != COCO_ACCEL_KVM)
+    if (plan->spec.accel != COCO_ACCEL_KVM)
         return true;
     if (stat(coco_host_paths.kvm, &info) < 0)
         return coco_vmm_error_errno(error, errno, "open '%s'", coco_host_paths.kvm);
@@ -236,7 +268,7 @@ coco_launch_plan_check(CocoLaunchPlan *plan, GError **error)
            coco_qemu_user_find(coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU_USER),
                                &plan->user, error) &&
            check_kvm(plan, error) && check_share(plan, error) &&
-           coco_vm_disks_open(&plan->disks, error) && open_boot_files(plan, error);
+           coco_vm_disks_open(&plan->spec.disks, error) && open_boot_files(plan, error);
 }
 
 char *
@@ -245,19 +277,15 @@ coco_launch_plan_xml(const CocoLaunchPlan *plan)
     g_autofree char *virtiofsd = coco_run_dir_file(plan->run_dir, "vm/virtiofsd");
     g_autofree char *initdata_disk = coco_run_dir_file(plan->run_dir, COCO_INITDATA_DISK);
     CocoDomainFacts facts = {
-        .accel = plan->choice.accel,
-        .transport = plan->choice.transport,
+        .spec = &plan->spec,
         .run_dir = coco_run_dir_path(plan->run_dir),
-        .share = plan->share,
         .virtiofsd = virtiofsd,
         .boot = plan->boot,
         .initdata_disk = plan->initdata.initdata != NULL ? initdata_disk : NULL,
-        .disks = &plan->disks,
-        .hotplug = plan->hotplug,
         .host_data = plan->initdata.host_data,
     };
 
-    return coco_domain_xml(plan->config, &facts);
+    return coco_domain_xml(&facts);
 }
 
 bool
@@ -266,11 +294,13 @@ coco_launch_plan_write(const CocoLaunchPlan *plan, GError **error)
     g_autofree char *xml = coco_launch_plan_xml(plan);
     g_autofree char *conf = coco_qemu_conf(plan->user.name, plan->user.gid);
     g_autofree char *link = coco_run_dir_file(plan->run_dir, "vm/virtiofsd");
+    g_autofree char *spec = coco_vm_spec_to_json(&plan->spec);
 
     /* Started by this name, virtiofsd has the run directory in its command line. */
     if (plan->virtiofsd != NULL && symlink(plan->virtiofsd, link) < 0)
         return coco_vmm_error_errno(error, errno, "make link '%s'", link);
     return coco_initdata_binding_write(&plan->initdata, plan->run_dir, error) &&
+           coco_run_dir_write(plan->run_dir, COCO_VM_SPEC_FILE, spec, error) &&
            coco_run_dir_write(plan->run_dir, "vm/domain.xml", xml, error) &&
            coco_run_dir_write(plan->run_dir, "vm/etc/qemu.conf", conf, error);
 }
@@ -279,13 +309,12 @@ void
 coco_launch_plan_clear(CocoLaunchPlan *plan)
 {
     g_clear_pointer(&plan->boot, coco_boot_files_free);
+    coco_vm_spec_clear(&plan->spec);
     g_clear_pointer(&plan->config, coco_vm_config_free);
     coco_host_choice_clear(&plan->choice);
     coco_qemu_user_clear(&plan->user);
     g_clear_pointer(&plan->run_dir, coco_run_dir_free);
-    g_clear_pointer(&plan->share, g_free);
     g_clear_pointer(&plan->virtiofsd, g_free);
     g_clear_pointer(&plan->cache_dir, g_free);
     coco_initdata_binding_clear(&plan->initdata);
-    coco_vm_disks_clear(&plan->disks);
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "vmm/config/config.h"
+#include "vmm/config/vm-spec.h"
 #include "vmm/config/launch-request.h"
 #include "vmm/run/run-dir.h"
 #include "vmm/tee/boot-files.h"
@@ -18,22 +19,23 @@
 
 typedef struct {
     CocoVmConfig *config;
+    CocoVmSpec spec; /* of that config */
     CocoBootFiles *boot;
     CocoHostChoice choice;
     CocoQemuUser user;
     CocoRunDir *run_dir;
-    char *share;     /* nullable */
     char *virtiofsd; /* the real program; nullable */
     char *cache_dir;
     CocoInitdataBinding initdata;
-    CocoVmDisks disks;
-    bool hotplug; /* the machine has room for more of them */
 } CocoLaunchPlan;
 
 /* Loads config and initdata and chooses; reads the host, changes nothing. */
 bool coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_dir,
                            const char *share, const char *const *overrides,
                            const CocoInitdataSource *initdata, GError **error);
+
+/* The plan of a VM that runs, for changing it: as its launch decided, without boot files. */
+bool coco_launch_plan_load_saved(CocoLaunchPlan *plan, const char *run_dir, GError **error);
 
 /* Takes what was asked for later over into the plan: the disks, and whether the share is wanted. A
  * config that does not allow it is BAD_CONFIG. request: its disks move. */

@@ -171,7 +171,7 @@ tell_result(Launch *launch, const CocoVmState *state)
     coco_json_add_int(line, "console_pid", state->console_pid);
     coco_json_add_string(line, "agent", state->agent);
     coco_json_add_string(line, "console", console);
-    tell_disks(line, &launch->plan.disks);
+    tell_disks(line, &launch->plan.spec.disks);
     if (launch->measurement != NULL)
         (void) json_object_object_add(line, "measurement", json_object_get(launch->measurement));
     coco_launch_report_write(&launch->report, line);
@@ -189,10 +189,10 @@ finish(Launch *launch, const CocoWorkerResult *result, GError **error)
         .virtiofsd_pid = coco_process_first(processes, COCO_PROCESS_VIRTIOFSD),
         .console_pid = launch->console_pid,
         .tee = g_strdup(coco_vm_config_choice_name(COCO_KEY_VM_TEE, tee)),
-        .accel = g_strdup(coco_vm_config_choice_name(COCO_KEY_VM_ACCEL, (int) plan->choice.accel)),
-        .transport = g_strdup(
-            coco_vm_config_choice_name(COCO_KEY_VM_TRANSPORT, (int) plan->choice.transport)),
-        .agent = plan->choice.transport == COCO_TRANSPORT_VSOCK
+        .accel = g_strdup(coco_vm_config_choice_name(COCO_KEY_VM_ACCEL, (int) plan->spec.accel)),
+        .transport =
+            g_strdup(coco_vm_config_choice_name(COCO_KEY_VM_TRANSPORT, (int) plan->spec.transport)),
+        .agent = plan->spec.transport == COCO_TRANSPORT_VSOCK
                      ? g_strdup_printf("vsock://%u:%d", result->cid, AGENT_VSOCK_PORT)
                      : g_strdup_printf("unix://%s/agent.sock", path),
         .measurement = json_object_get(launch->measurement),
@@ -273,8 +273,7 @@ run(Launch *launch, const CocoLaunchOptions *options, GError **error)
     if (launch->signal_fd < 0 || !coco_tee_check_host(plan->config, error) ||
         !claim(launch, error) || !await_request(launch, options, error) ||
         !coco_launch_plan_check(plan, error) || !coco_launch_plan_write(plan, error) ||
-        !coco_launch_measure_start(&launch->measure, plan, &options->initdata, error) ||
-        !start_console(launch, error))
+        !coco_launch_measure_start(&launch->measure, plan, error) || !start_console(launch, error))
         return false;
     coco_launch_report_phase(&launch->report, "probe");
     return start_vm(launch, options, &result, error) && finish(launch, &result, error);

@@ -47,8 +47,10 @@ coco_measure_plan_preset(CocoMeasurePlan *plan)
 /* A Secure Execution image has everything in it; elsewhere firmware, kernel and initrd are files.
  */
 static void
-take_files(CocoMeasurePlan *plan, const CocoVmConfig *config)
+take_files(CocoMeasurePlan *plan, const CocoVmSpec *spec)
 {
+    const CocoVmConfig *config = spec->config;
+
     plan->paths[COCO_MEASURE_KERNEL] =
         not_empty(coco_vm_config_string(config, COCO_KEY_GUEST_KERNEL));
     if (plan->input.tee == COCO_TEE_SE)
@@ -58,8 +60,7 @@ take_files(CocoMeasurePlan *plan, const CocoVmConfig *config)
     plan->paths[COCO_MEASURE_INITRD] =
         not_empty(coco_vm_config_string(config, COCO_KEY_GUEST_INITRD));
     plan->cpu_model = not_empty(coco_vm_config_string(config, COCO_KEY_VM_CPU));
-    /* A TEE runs with KVM or not at all. */
-    plan->cmdline = coco_domain_cmdline(config, COCO_ACCEL_KVM);
+    plan->cmdline = g_strdup(spec->cmdline);
 }
 
 static void
@@ -76,45 +77,58 @@ take_sev(CocoMeasureInput *input, const CocoVmConfig *config)
 }
 
 static bool
-take_cca(CocoMeasureInput *input, const CocoVmConfig *config, GError **error)
+take_cca(CocoMeasureInput *input, const CocoVmSpec *spec, GError **error)
 {
+    const CocoVmConfig *config = spec->config;
+
     if (coco_vm_config_bool(config, COCO_KEY_CCA_MEASUREMENT_LOG))
         return coco_vm_config_error(
             config, COCO_KEY_CCA_MEASUREMENT_LOG, error,
             "the place of the log is part of the RIM, and is not predicted");
     input->cca.sha512 =
         coco_vm_config_choice(config, COCO_KEY_CCA_MEASUREMENT_ALGORITHM) == COCO_CCA_SHA512;
-    input->cca.ram_bytes = (uint64_t) coco_vm_config_number(config, COCO_KEY_VM_MEMORY_MIB) << 20;
+    input->cca.ram_bytes = (uint64_t) spec->memory_mib << 20;
     return true;
 }
 
-static bool
-take_host_data(CocoMeasurePlan *plan, const CocoVmConfig *config, const CocoInitdataSource *source,
-               GError **error)
+static void
+take_host_data(CocoMeasurePlan *plan, const CocoVmConfig *config,
+               const CocoInitdataBinding *initdata)
 {
     const struct CocoTeeOps *ops = coco_tee_of(config);
-    g_auto(CocoInitdataBinding) binding = { 0 };
 
-    if (!coco_initdata_binding_load(&binding, config, source, error))
-        return false;
-    plan->host_data = g_steal_pointer(&binding.host_data);
-    if (plan->host_data == NULL && ops->host_data_size > 0 &&
-        coco_vm_config_bytes(config, ops->host_data_key) != NULL)
+    if (initdata->host_data != NULL)
+        plan->host_data = g_bytes_ref(initdata->host_data);
+    else if (ops->host_data_size > 0 && coco_vm_config_bytes(config, ops->host_data_key) != NULL)
         plan->host_data = g_bytes_ref(coco_vm_config_bytes(config, ops->host_data_key));
-    return true;
+}
+
+bool
+coco_measure_plan_from_spec(CocoMeasurePlan *plan, const CocoVmSpec *spec,
+                            const CocoInitdataBinding *initdata, GError **error)
+{
+    coco_measure_plan_clear(plan);
+    coco_measure_plan_preset(plan);
+    plan->input.tee = (CocoTee) coco_vm_config_choice(spec->config, COCO_KEY_VM_TEE);
+    plan->input.vcpus = spec->vcpus;
+    take_files(plan, spec);
+    take_sev(&plan->input, spec->config);
+    take_host_data(plan, spec->config, initdata);
+    return take_cca(&plan->input, spec, error);
 }
 
 bool
 coco_measure_plan_from_config(CocoMeasurePlan *plan, const CocoVmConfig *config,
                               const CocoInitdataSource *source, GError **error)
 {
-    coco_measure_plan_clear(plan);
-    coco_measure_plan_preset(plan);
-    plan->input.tee = (CocoTee) coco_vm_config_choice(config, COCO_KEY_VM_TEE);
-    plan->input.vcpus = coco_vm_config_number(config, COCO_KEY_VM_VCPUS);
-    take_files(plan, config);
-    take_sev(&plan->input, config);
-    return take_cca(&plan->input, config, error) && take_host_data(plan, config, source, error);
+    g_auto(CocoInitdataBinding) initdata = { 0 };
+    g_auto(CocoVmSpec) spec = { 0 };
+
+    if (!coco_initdata_binding_load(&initdata, config, source, error))
+        return false;
+    /* A TEE runs with KVM or not at all. */
+    coco_domain_spec_init(&spec, config, COCO_ACCEL_KVM, COCO_TRANSPORT_VSOCK);
+    return coco_measure_plan_from_spec(plan, &spec, &initdata, error);
 }
 
 /* Up to its end or len bytes, whichever comes first; -1 with errno. */

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "vmm/config/config.h"
+#include "vmm/config/vm-spec.h"
 #include "vmm/measure/measure.h"
 #include "vmm/tee/initdata-binding.h"
 
@@ -34,7 +35,11 @@ const char *coco_measure_file_name(CocoMeasureFile file);
 /* What holds without a config: one vCPU, a realm as KVM makes it. */
 void coco_measure_plan_preset(CocoMeasurePlan *plan);
 
-/* Takes over everything that a launch with this config and initdata would use, the files read from
+/* Takes over all of a VM that is decided, and what of its initdata is in the evidence. */
+bool coco_measure_plan_from_spec(CocoMeasurePlan *plan, const CocoVmSpec *spec,
+                                 const CocoInitdataBinding *initdata, GError **error);
+
+/* The same of the VM that a launch with this config and initdata would start, the files read from
  * outside the config included. */
 bool coco_measure_plan_from_config(CocoMeasurePlan *plan, const CocoVmConfig *config,
                                    const CocoInitdataSource *source, GError **error);

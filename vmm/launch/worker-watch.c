@@ -209,7 +209,7 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
         security,
         attest_timeout,
     };
-    g_autofree char *letters = coco_vm_disks_letters(&plan->disks);
+    g_autofree char *letters = coco_vm_disks_letters(&plan->spec.disks);
     g_autofree char *owner = g_strdup_printf("--disk-owner=%u", (unsigned int) plan->user.uid);
     int fds[3 + COCO_VM_DISKS_MAX];
     g_auto(CocoFd) in = -1;
@@ -217,7 +217,7 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
     size_t n = g_strv_length((char **) (uintptr_t) argv);
     int ends[2];
 
-    if (plan->choice.accel == COCO_ACCEL_TCG && job == NULL)
+    if (plan->spec.accel == COCO_ACCEL_TCG && job == NULL)
         argv[n++] = "--hide-kvm";
     if (hook[0] != '\0')
         argv[n++] = attest;
@@ -225,7 +225,7 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
         argv[n++] = job->option;
         argv[n++] = job->slots;
     }
-    if (plan->disks.n > 0) {
+    if (plan->spec.disks.n > 0) {
         argv[n++] = "--disks";
         argv[n++] = letters;
         argv[n++] = owner;
@@ -239,9 +239,9 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
     fds[0] = -1;
     fds[1] = out;
     fds[2] = verbose ? STDERR_FILENO : log;
-    for (size_t i = 0; i < plan->disks.n; i++)
-        fds[3 + i] = plan->disks.items[i].fd;
-    if (!coco_spawn(argv, fds, 3 + plan->disks.n, COCO_SPAWN_DIES_WITH_PARENT, out_pid, error))
+    for (size_t i = 0; i < plan->spec.disks.n; i++)
+        fds[3 + i] = plan->spec.disks.items[i].fd;
+    if (!coco_spawn(argv, fds, 3 + plan->spec.disks.n, COCO_SPAWN_DIES_WITH_PARENT, out_pid, error))
         return false;
     *out_fd = coco_fd_steal(&in);
     return true;

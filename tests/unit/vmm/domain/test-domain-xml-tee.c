@@ -82,10 +82,11 @@ make_xml(const char *template, bool full, const char *dir)
         coco_tee_config_parse("golden", text, strlen(text), NULL, &error);
     g_autoptr(CocoBootFiles) boot = NULL;
     g_autoptr(GBytes) host_data = NULL;
-    CocoDomainFacts facts = { COCO_ACCEL_KVM, COCO_TRANSPORT_CHANNEL,
-                              "/run/coco/0123456789abcdef0123", NULL, NULL };
+    g_auto(CocoVmSpec) spec = { 0 };
+    CocoDomainFacts facts = { .spec = &spec, .run_dir = "/run/coco/0123456789abcdef0123" };
 
     cr_assert_not_null(config, "%s", error != NULL ? error->message : "");
+    coco_domain_spec_init(&spec, config, COCO_ACCEL_KVM, COCO_TRANSPORT_CHANNEL);
     boot = coco_boot_files_new(config, &error);
     cr_assert_not_null(boot, "%s", error != NULL ? error->message : "");
     facts.boot = boot;
@@ -96,9 +97,9 @@ make_xml(const char *template, bool full, const char *dir)
         host_data = g_bytes_new(digest, coco_tee_of(config)->host_data_size);
         facts.host_data = host_data;
         facts.initdata_disk = "/run/coco/0123456789abcdef0123/vm/initdata.img";
-        facts.transport = COCO_TRANSPORT_VSOCK;
+        spec.transport = COCO_TRANSPORT_VSOCK;
     }
-    return coco_domain_xml(config, &facts);
+    return coco_domain_xml(&facts);
 }
 
 static void

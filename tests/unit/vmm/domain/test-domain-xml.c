@@ -22,11 +22,32 @@ config_of(const char *text)
 
 #define CONFIG "[vm]\ntee=none\n[guest]\nkernel=/g/vmlinuz\ninitrd=/g/initrd.img\n"
 
+/* spec: what is not in it comes from the config; cleared. */
+static char *
+xml_of(const CocoVmConfig *config, CocoVmSpec *spec, const char *initdata_disk)
+{
+    CocoDomainFacts facts = { .spec = spec,
+                              .run_dir = "/run/coco/0123456789abcdef0123",
+                              .virtiofsd = "/run/coco/0123456789abcdef0123/vm/virtiofsd",
+                              .initdata_disk = initdata_disk };
+    CocoVmSpec whole;
+    char *xml;
+
+    coco_domain_spec_init(&whole, config, spec->accel, spec->transport);
+    spec->config = config;
+    spec->vcpus = whole.vcpus;
+    spec->memory_mib = whole.memory_mib;
+    spec->cmdline = whole.cmdline;
+    xml = coco_domain_xml(&facts);
+    coco_vm_spec_clear(spec);
+    return xml;
+}
+
 static void
-compare_facts(const char *name, const char *text, const CocoDomainFacts *facts)
+compare_spec(const char *name, const char *text, CocoVmSpec *spec, const char *initdata_disk)
 {
     g_autoptr(CocoVmConfig) config = config_of(text);
-    g_autofree char *xml = coco_domain_xml(config, facts);
+    g_autofree char *xml = xml_of(config, spec, initdata_disk);
     g_autofree char *path = g_build_filename(GOLDEN_DIR, name, NULL);
     g_autofree char *golden = NULL;
 
@@ -40,10 +61,9 @@ static void
 compare(const char *name, const char *text, CocoAccel accel, CocoTransport transport,
         const char *share)
 {
-    CocoDomainFacts facts = { accel, transport, "/run/coco/0123456789abcdef0123", share,
-                              "/run/coco/0123456789abcdef0123/vm/virtiofsd" };
+    CocoVmSpec spec = { .accel = accel, .transport = transport, .share = g_strdup(share) };
 
-    compare_facts(name, text, &facts);
+    compare_spec(name, text, &spec, NULL);
 }
 
 Test(domain_xml, kvm_vsock_share)
@@ -72,31 +92,26 @@ Test(domain_xml, tcg_channel)
  * more than have interrupts of their own. */
 Test(domain_xml, disks_of_the_host)
 {
-    g_auto(CocoVmDisks) disks = { 0 };
-    CocoDomainFacts facts = { .accel = COCO_ACCEL_TCG,
-                              .transport = COCO_TRANSPORT_CHANNEL,
-                              .run_dir = "/run/coco/0123456789abcdef0123",
-                              .initdata_disk = "/run/coco/0123456789abcdef0123/initdata.img",
-                              .disks = &disks };
+    CocoVmSpec spec = { .accel = COCO_ACCEL_TCG, .transport = COCO_TRANSPORT_CHANNEL };
+    CocoVmDisks *disks = &spec.disks;
 
-    coco_vm_disks_add(&disks, "/snapshots/1/rwlayer.img", false);
-    coco_vm_disks_add(&disks, "/snapshots/<2>/layer.erofs", true);
-    coco_vm_disks_add(&disks, "/dev/mapper/pool-snap-3", false);
-    coco_vm_disks_add(&disks, "/dev/mapper/pool-snap-4", true);
-    disks.items[2].is_device = disks.items[3].is_device = true;
-    while (disks.n < COCO_VM_DISKS_OWN_INTERRUPTS + 2)
-        coco_vm_disks_add(&disks, "/layer", true);
-    compare_facts("disks.xml", CONFIG, &facts);
+    coco_vm_disks_add(disks, "/snapshots/1/rwlayer.img", false);
+    coco_vm_disks_add(disks, "/snapshots/<2>/layer.erofs", true);
+    coco_vm_disks_add(disks, "/dev/mapper/pool-snap-3", false);
+    coco_vm_disks_add(disks, "/dev/mapper/pool-snap-4", true);
+    disks->items[2].is_device = disks->items[3].is_device = true;
+    while (disks->n < COCO_VM_DISKS_OWN_INTERRUPTS + 2)
+        coco_vm_disks_add(disks, "/layer", true);
+    compare_spec("disks.xml", CONFIG, &spec, "/run/coco/0123456789abcdef0123/initdata.img");
 }
 
 Test(domain_xml, room_for_disks_that_come_later)
 {
-    CocoDomainFacts facts = { .accel = COCO_ACCEL_TCG,
-                              .transport = COCO_TRANSPORT_CHANNEL,
-                              .run_dir = "/run/coco/0123456789abcdef0123",
-                              .hotplug = true };
+    CocoVmSpec spec = { .accel = COCO_ACCEL_TCG,
+                        .transport = COCO_TRANSPORT_CHANNEL,
+                        .hotplug = true };
 
-    compare_facts("hotplug.xml", CONFIG, &facts);
+    compare_spec("hotplug.xml", CONFIG, &spec, NULL);
 }
 
 Test(domain_xml, every_key_that_shows)
@@ -110,9 +125,11 @@ Test(domain_xml, every_key_that_shows)
 
 Test(domain_xml, hostile_text_stays_text)
 {
-    CocoDomainFacts facts = { COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL, "/r", "/a'><b>&\"", "/v" };
+    CocoVmSpec spec = { .accel = COCO_ACCEL_TCG,
+                        .transport = COCO_TRANSPORT_CHANNEL,
+                        .share = g_strdup("/a'><b>&\"") };
     g_autoptr(CocoVmConfig) config = config_of(CONFIG "cmdline=</cmdline><x/>]]>\n");
-    g_autofree char *xml = coco_domain_xml(config, &facts);
+    g_autofree char *xml = xml_of(config, &spec, NULL);
     xmlDoc *document = xmlReadMemory(xml, (int) strlen(xml), "x", NULL, XML_PARSE_NONET);
 
     cr_assert_not_null(document);

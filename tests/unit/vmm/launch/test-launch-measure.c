@@ -10,6 +10,7 @@
 #include "tests/unit/vmm/scratch-dir.h"
 #include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/domain/domain-xml.h"
 #include "vmm/launch/launch-measure.h"
 #include "vmm/tee/tee-config.h"
 
@@ -28,6 +29,7 @@ make_plan_with(CocoLaunchPlan *plan, const char *dir, const char *tee, const cha
     g_free(scratch_dir_write(dir, "f", firmware, len));
     plan->config = coco_tee_config_parse("t.conf", text, strlen(text), NULL, &error);
     cr_assert_not_null(plan->config, "%s", error != NULL ? error->message : "");
+    coco_domain_spec_init(&plan->spec, plan->config, COCO_ACCEL_KVM, COCO_TRANSPORT_VSOCK);
     plan->boot = coco_boot_files_new(plan->config, NULL);
     cr_assert(coco_boot_files_open(plan->boot, "/proc/nonexistent", NULL));
 }
@@ -42,11 +44,10 @@ make_plan(CocoLaunchPlan *plan, const char *dir, const char *tee, const char *mo
 static json_object *
 measure(const CocoLaunchPlan *plan, GError **error)
 {
-    CocoInitdataSource nothing = { 0 };
     g_auto(CocoLaunchMeasure) child = COCO_LAUNCH_MEASURE_INIT;
     json_object *values = NULL;
 
-    cr_assert(coco_launch_measure_start(&child, plan, &nothing, error));
+    cr_assert(coco_launch_measure_start(&child, plan, error));
     (void) coco_launch_measure_finish(&child, g_get_monotonic_time() + 20 * G_USEC_PER_SEC, &values,
                                       error);
     return values;

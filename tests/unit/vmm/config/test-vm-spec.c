@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A spec that was saved is the spec that is read, and a broken one is none.
+ */
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "vmm/config/vm-spec.h"
+#include "vmm/config/vmm-error.h"
+#include "vmm/domain/domain-xml.h"
+#include "vmm/tee/tee-config.h"
+
+static CocoVmConfig *
+config_of(const char *text)
+{
+    return coco_tee_config_parse("t.conf", text, strlen(text), NULL, NULL);
+}
+
+static char *
+saved(const CocoVmConfig *config)
+{
+    g_auto(CocoVmSpec) spec = { 0 };
+
+    coco_domain_spec_init(&spec, config, COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL);
+    spec.vcpus = 3; /* what a pod asked for, and not what the config says */
+    g_free(spec.cmdline);
+    spec.cmdline = g_strdup("a=\"b\" ü");
+    spec.hotplug = true;
+    spec.share = g_strdup("/run/share");
+    coco_vm_disks_add(&spec.disks, "/a/disk", true);
+    return coco_vm_spec_to_json(&spec);
+}
+
+Test(vm_spec, what_was_saved_is_read)
+{
+    g_autoptr(CocoVmConfig) config =
+        config_of("[vm]\ntee=snp\nvcpus=2\nmemory_mib=512\n[host]\nlaunch_timeout_s=7\n");
+    g_autofree char *text = saved(config);
+    g_auto(CocoVmSpec) spec = { 0 };
+    g_autoptr(CocoVmConfig) again = NULL;
+    g_autofree char *text_again = NULL;
+    g_autoptr(GError) error = NULL;
+
+    cr_assert(coco_vm_spec_parse("/s", text, &spec, &again, &error), "%s",
+              error != NULL ? error->message : "");
+    cr_assert_eq(spec.config, again);
+    cr_assert_eq(spec.accel, COCO_ACCEL_TCG);
+    cr_assert_eq(spec.transport, COCO_TRANSPORT_CHANNEL);
+    cr_assert_eq(spec.vcpus, 3);
+    cr_assert_eq(spec.memory_mib, 512);
+    cr_assert_str_eq(spec.cmdline, "a=\"b\" ü");
+    cr_assert_str_eq(spec.share, "/run/share");
+    cr_assert(spec.hotplug);
+    cr_assert_eq(spec.disks.n, 1);
+    cr_assert_str_eq(spec.disks.items[0].path, "/a/disk");
+    cr_assert(spec.disks.items[0].readonly);
+    cr_assert_eq(coco_vm_config_choice(again, COCO_KEY_VM_TEE), COCO_TEE_SNP);
+    cr_assert_eq(coco_vm_config_number(again, COCO_KEY_HOST_LAUNCH_TIMEOUT_S), 7);
+    /* The TEE's default, which no file said. */
+    cr_assert_str_eq(coco_vm_config_string(again, COCO_KEY_VM_CPU), "EPYC-v4");
+    cr_assert(coco_vm_config_is_set(again, COCO_KEY_VM_VCPUS));
+    cr_assert_not(coco_vm_config_is_set(again, COCO_KEY_SNP_ID_BLOCK));
+    text_again = coco_vm_spec_to_json(&spec);
+    cr_assert_str_eq(text_again, text);
+}
+
+static void
+expect_bad(const char *text, const char *message)
+{
+    CocoVmSpec spec = { 0 };
+    CocoVmConfig *config = NULL;
+    g_autoptr(GError) error = NULL;
+
+    cr_assert_not(coco_vm_spec_parse("/s", text, &spec, &config, &error));
+    cr_assert(g_str_has_prefix(error->message, "read VM spec '/s': "), "%s", error->message);
+    cr_assert_not_null(strstr(error->message, message), "%s", error->message);
+    cr_assert_null(config);
+}
+
+Test(vm_spec, a_broken_one_is_none)
+{
+    static const struct {
+        const char *from;
+        const char *to;
+        const char *message;
+    } rows[] = {
+        { "\"accel\":\"tcg\"", "\"accel\":\"auto\"", "a field is missing" },
+        { "\"accel\":\"tcg\"", "\"accel\":7", "a field is missing" },
+        { "\"vcpus\":3", "\"vcpus\":-3", "a field is missing" },
+        { "\"readonly\":true", "\"readonly\":1", "a field is missing" },
+        { "\"hotplug\":true", "\"hotplug\":\"yes\"", "a field is missing" },
+        { "\"vm.tee\":\"none\"", "\"vm.tee\":\"no\"", "vm.tee: 'no' is not one of" },
+        { "\"vm.tee\":\"none\"", "\"vm.te\":\"none\"", "a key without a default is missing" },
+        { "{", "[", "it is not a JSON object" },
+    };
+    g_autoptr(CocoVmConfig) config = config_of("[vm]\ntee=none\n");
+    g_autofree char *text = saved(config);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GString) broken = g_string_new(text);
+
+        cr_assert_eq(g_string_replace(broken, rows[i].from, rows[i].to, 1), 1, "%s",
+                     rows[i].from);
+        expect_bad(broken->str, rows[i].message);
+    }
+    expect_bad("", "it is not a JSON object");
+}

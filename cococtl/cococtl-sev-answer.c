@@ -2,7 +2,7 @@
 /*
  * `cococtl sev-answer`: the guest owner's side of SEV pre-attestation. It reads the question of
  * coco-vmm on standard input, recomputes the measurement with the owner's keys, and answers: with a
- * sealed secret, or with a refusal that says what was expected and what came. A hook of [sev]
+ * sealed secret, or with a refusal that says why. A hook of [sev]
  * attest or a key broker runs it; the keys belong where the host is not.
  */
 #include <inttypes.h>

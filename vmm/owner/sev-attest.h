@@ -97,6 +97,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoSevAnswer, coco_sev_answer_clear)
 bool coco_sev_answer_parse(const char *text, size_t len, CocoSevAnswer *out_answer, GError **error);
 
 /* The owner's check: recomputes the measurement from the launch digest (32 bytes) and the integrity
- * key. The error says what was expected and what came. */
+ * key. The error goes to the host, and says only that they differ. */
 bool coco_sev_attest_check(const CocoSevReport *report, const uint8_t *launch_digest,
                            const uint8_t *tik, GError **error);

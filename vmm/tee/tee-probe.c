@@ -10,6 +10,7 @@
 #include "vmm/config/vmm-error.h"
 
 #define CPU_MAP "/usr/share/libvirt/cpu_map"
+#define DOMAIN_SCHEMA "/usr/share/libvirt/schemas/domaincommon.rng"
 
 static void
 finding_free(void *data)
@@ -50,45 +51,88 @@ tee_name(const struct CocoTeeOps *ops)
     return coco_vm_config_choice_name(COCO_KEY_VM_TEE, (int) ops->tee);
 }
 
-/* needed 0: no release can do it. */
-static void
-probe_version(const struct CocoTeeOps *ops, const char *what, unsigned int needed,
-              unsigned int found, const char *problem, CocoFindings *findings)
-{
-    g_autofree char *need = coco_version_text(needed);
-    g_autofree char *here =
-        found != 0 ? coco_version_text(found) : g_strdup_printf("none (%s)", problem);
-    g_autofree char *fix = needed != 0
-                               ? g_strdup_printf("install %s %s or newer", what, need)
-                               : g_strdup_printf("wait for a release of %s that can do it", what);
+typedef struct {
+    const char *what;
+    unsigned int needed; /* 0: no release can do it */
+    unsigned int found;
+    const char *problem; /* why found is 0 */
+    const char *mark;    /* what was seen, and only a program that can do it has; NULL: nothing */
+} Version;
 
-    if (needed == 0)
-        coco_findings_add(findings, false, what, fix, "no release supports tee = %s, %s is here",
-                          tee_name(ops), here);
+/* Distributions back-port: a version says what to expect, and what is seen is there. */
+static void
+probe_version(const struct CocoTeeOps *ops, const Version *version, CocoFindings *findings)
+{
+    g_autofree char *need = coco_version_text(version->needed);
+    g_autofree char *here = version->found != 0 ? coco_version_text(version->found)
+                                                : g_strdup_printf("none (%s)", version->problem);
+    g_autofree char *fix =
+        version->needed != 0
+            ? g_strdup_printf("install %s %s or newer", version->what, need)
+            : g_strdup_printf("wait for a release of %s that can do it", version->what);
+
+    if (version->needed == 0)
+        coco_findings_add(findings, false, version->what, fix,
+                          "no release supports tee = %s, %s is here", tee_name(ops), here);
+    else if (version->found != 0 && version->found < version->needed && version->mark != NULL)
+        coco_findings_add(findings, true, version->what, NULL, "%s is here, with %s of %s", here,
+                          version->mark, need);
     else
-        coco_findings_add(findings, found >= needed, what, fix, "%s or newer is needed, %s is here",
-                          need, here);
+        coco_findings_add(findings, version->found >= version->needed, version->what, fix,
+                          "%s or newer is needed, %s is here", need, here);
+}
+
+static bool
+has_object(const struct CocoTeeOps *ops, const CocoTeeHost *host)
+{
+    return ops->qemu_object != NULL && strstr(host->qemu_objects, ops->qemu_object) != NULL;
+}
+
+/* What the schema of the installed libvirt has, libvirt reads. */
+static bool
+has_security_type(const struct CocoTeeOps *ops, const CocoTeeHost *host)
+{
+    g_autofree char *value = g_strdup_printf("<value>%s</value>", ops->sec_type);
+    g_autofree char *schema = coco_tee_host_file(host, DOMAIN_SCHEMA);
+
+    return ops->sec_type != NULL && schema != NULL && strstr(schema, value) != NULL;
+}
+
+static bool
+has_kernel_mark(const struct CocoTeeOps *ops, const CocoTeeHost *host)
+{
+    g_autofree char *path =
+        ops->kernel_mark != NULL ? g_strconcat(host->root, ops->kernel_mark, NULL) : NULL;
+
+    return path != NULL && access(path, F_OK) == 0;
 }
 
 void
 coco_tee_probe_versions(const struct CocoTeeOps *ops, const CocoTeeHost *host,
                         CocoFindings *findings)
 {
-    probe_version(ops, "libvirt", ops->min_libvirt, host->libvirt, host->libvirt_problem, findings);
-    probe_version(ops, "QEMU", ops->min_qemu, host->qemu, host->qemu_problem, findings);
-    if (ops->min_kernel != 0 && host->kernel != 0)
-        probe_version(ops, "Linux", ops->min_kernel, host->kernel, NULL, findings);
+    const Version versions[] = {
+        { "libvirt", ops->min_libvirt, host->libvirt, host->libvirt_problem,
+          has_security_type(ops, host) ? ops->sec_type : NULL },
+        { "QEMU", ops->min_qemu, host->qemu, host->qemu_problem,
+          ops->object_is_new && has_object(ops, host) ? ops->qemu_object : NULL },
+        { "Linux", ops->min_kernel, host->kernel, NULL,
+          has_kernel_mark(ops, host) ? ops->kernel_mark : NULL },
+    };
+    bool kernel_counts = ops->min_kernel != 0 && host->kernel != 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(versions) - !kernel_counts; i++)
+        probe_version(ops, &versions[i], findings);
 }
 
 /* A distribution can build a QEMU of the right version without the object. */
 static void
 probe_object(const struct CocoTeeOps *ops, const CocoTeeHost *host, CocoFindings *findings)
 {
-    bool there;
+    bool there = has_object(ops, host);
 
-    if (ops->qemu_object == NULL || host->qemu < ops->min_qemu)
+    if (ops->qemu_object == NULL || (host->qemu < ops->min_qemu && !there))
         return;
-    there = strstr(host->qemu_objects, ops->qemu_object) != NULL;
     coco_findings_add(findings, there, "QEMU object", "install a QEMU that was built with it",
                       "%s is %s", ops->qemu_object, there ? "there" : "not in this build of QEMU");
 }

@@ -12,6 +12,10 @@
 #include "vmm/tee/tee.h"
 #include "vmm/xml/xml-writer.h"
 
+/* The hashes came with 6.2, and with 7.1 a -bios whose table of GUIDs is read, which is how the
+ * firmware is given. */
+#define SEV_MIN_QEMU COCO_VERSION_OF(7, 1, 0)
+
 /* EPYC-IBPB is EPYC-v2 by the name that libvirt before 11.0 knows too; both measure the same. */
 static const CocoTeeDefault sev_defaults[] = {
     { COCO_KEY_VM_CPU, "EPYC-IBPB" },
@@ -98,7 +102,7 @@ const struct CocoTeeOps coco_tee_sev = {
     .machine = "q35",
     .sec_type = "sev",
     .min_libvirt = COCO_VERSION_OF(8, 0, 0),
-    .min_qemu = COCO_VERSION_OF(6, 2, 0),
+    .min_qemu = SEV_MIN_QEMU,
     .device = "/dev/sev",
     .qemu_object = "sev-guest",
     .defaults = sev_defaults,
@@ -115,7 +119,7 @@ const struct CocoTeeOps coco_tee_sev_es = {
     .machine = "q35",
     .sec_type = "sev",
     .min_libvirt = COCO_VERSION_OF(8, 0, 0),
-    .min_qemu = COCO_VERSION_OF(6, 2, 0),
+    .min_qemu = SEV_MIN_QEMU,
     .device = "/dev/sev",
     .qemu_object = "sev-guest",
     .defaults = sev_es_defaults,

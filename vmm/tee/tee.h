@@ -35,9 +35,11 @@ struct CocoTeeOps {
     const char *sec_type;     /* libvirt's launchSecurity type, or NULL */
     unsigned int min_libvirt; /* COCO_VERSION_OF(); 0: no release can launch it */
     unsigned int min_qemu;
-    unsigned int min_kernel;        /* 0: any */
-    const char *device;             /* that QEMU opens as its own user, beside /dev/kvm; or NULL */
-    const char *qemu_object;        /* that QEMU must have been built with, or NULL */
+    unsigned int min_kernel; /* 0: any */
+    const char *device;      /* that QEMU opens as its own user, beside /dev/kvm; or NULL */
+    const char *qemu_object; /* that QEMU must have been built with, or NULL */
+    bool object_is_new;      /* min_qemu was the first with it: an older one has a back-port */
+    const char *kernel_mark; /* a file that such a kernel has and no other, or NULL */
     const CocoTeeDefault *defaults; /* ends with a NULL value */
 
     /* What holds for this TEE alone; rules for all of them are in tee.c. BAD_CONFIG. */

@@ -100,8 +100,7 @@ Test(vm_spec, a_broken_one_is_none)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GString) broken = g_string_new(text);
 
-        cr_assert_eq(g_string_replace(broken, rows[i].from, rows[i].to, 1), 1, "%s",
-                     rows[i].from);
+        cr_assert_eq(g_string_replace(broken, rows[i].from, rows[i].to, 1), 1, "%s", rows[i].from);
         expect_bad(broken->str, rows[i].message);
     }
     expect_bad("", "it is not a JSON object");

@@ -142,7 +142,12 @@ Test(domain_xml_tee, each_config_on_each_generation)
         config = coco_tee_config_parse("golden", head, strlen(head), NULL, NULL);
         for (size_t g = 0; g < G_N_ELEMENTS(generations); g++) {
             g_autoptr(GPtrArray) findings = coco_findings_new();
-            CocoTeeHost host = { .libvirt = generations[g].libvirt, .qemu = generations[g].qemu };
+            char nothing[] = "";
+            char nowhere[] = "/proc/nonexistent";
+            CocoTeeHost host = { .root = nowhere,
+                                 .qemu_objects = nothing,
+                                 .libvirt = generations[g].libvirt,
+                                 .qemu = generations[g].qemu };
             g_autoptr(GError) error = NULL;
 
             coco_tee_probe_versions(coco_tee_of(config), &host, findings);

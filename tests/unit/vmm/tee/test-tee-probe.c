@@ -4,6 +4,7 @@
  * and what is told about it.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 
@@ -85,6 +86,9 @@ Test(tee_probe, each_missing_thing_is_named)
 
     put_amd(root);
     put(root, "/sys/module/kvm_amd/parameters/sev_snp", "N\n");
+    put(root, "/usr/share/libvirt/schemas/domaincommon.rng", "<value>sev</value>");
+    g_free(host.qemu_objects);
+    host.qemu_objects = g_strdup("  sev-guest\n");
     host.libvirt = COCO_VERSION_OF(9, 0, 0);
     host.qemu = COCO_VERSION_OF(7, 2, 22);
     host.kernel = COCO_VERSION_OF(6, 1, 0);
@@ -92,9 +96,35 @@ Test(tee_probe, each_missing_thing_is_named)
     cr_assert_str_eq(message, "tee = snp cannot run on this host: "
                               "libvirt: 10.5.0 or newer is needed, 9.0.0 is here; "
                               "QEMU: 9.1.0 or newer is needed, 7.2.22 is here; "
-                              "Linux: 6.11.0 or newer is needed, 6.1.0 is here; "
                               "CPU: sev_snp is missing; "
                               "kvm_amd.sev_snp: 'Y' is needed, it is 'N'");
+}
+
+/* The versions are advice where what they stand for is seen. */
+Test(tee_probe, back_ports_are_taken)
+{
+    g_autoptr(ScratchDir) root = scratch_dir_new();
+    g_auto(CocoTeeHost) host = make_host(root, "x86_64", " sev sev_es sev_snp ");
+    g_autofree char *sev = NULL;
+    g_autofree char *kernel = g_strconcat(root, "/sys/module/kvm_amd/parameters/sev_snp", NULL);
+    g_autofree char *without = NULL;
+
+    put_amd(root);
+    put(root, "/usr/share/libvirt/schemas/domaincommon.rng", "<value>sev-snp</value>");
+    host.libvirt = COCO_VERSION_OF(10, 0, 0);
+    host.qemu = COCO_VERSION_OF(7, 0, 0);
+    host.kernel = COCO_VERSION_OF(5, 14, 0);
+    cr_assert_null(probe(&coco_tee_snp, &host));
+    /* sev-guest is older than the -bios that it needs here. */
+    put(root, "/sys/fs/cgroup/misc.current", "sev 0\nsev_es 0\n");
+    sev = probe(&coco_tee_sev, &host);
+    cr_assert_str_eq(sev,
+                     "tee = sev cannot run on this host: QEMU: 7.1.0 or newer is needed, 7.0.0 "
+                     "is here");
+    cr_assert_eq(unlink(kernel), 0);
+    without = probe(&coco_tee_snp, &host);
+    cr_assert_not_null(strstr(without, "Linux: 6.11.0 or newer is needed, 5.14.0 is here"), "%s",
+                       without);
 }
 
 Test(tee_probe, a_qemu_without_the_object_is_found)

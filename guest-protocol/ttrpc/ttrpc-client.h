@@ -32,8 +32,8 @@ void coco_ttrpc_client_free(CocoTtrpcClient *client);
 /* The connection is gone, which calls that it took along hear before the closed function does. */
 bool coco_ttrpc_client_is_closed(const CocoTtrpcClient *client);
 
-/* When the last bytes came, by the monotonic clock; 0: none yet. An answer that nobody waits for any
- * more counts as well. */
+/* When the last bytes came, by the monotonic clock; 0: none yet. An answer that nobody waits for
+ * any more counts as well. */
 int64_t coco_ttrpc_client_heard_at(const CocoTtrpcClient *client);
 
 void coco_ttrpc_client_set_closed_func(CocoTtrpcClient *client, CocoTtrpcClientClosedFunc func,

@@ -4,7 +4,7 @@
  */
 #include "shim/vm/watchdog.h"
 
-#include "guest-protocol/proto/agent-pb.h"
+#include "guest-protocol/agent/agent-call.h"
 
 struct _CocoWatchdog {
     CocoTtrpcClient *agent;
@@ -69,15 +69,18 @@ on_checked(GObject *source, GAsyncResult *result, void *user_data)
 static void
 ask(CocoWatchdog *watchdog)
 {
-    Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+    CocoAgentCall call = {
+        .client = watchdog->agent,
+        .cancellable = watchdog->cancellable,
+        .callback = on_checked,
+        .user_data = watchdog,
+    };
 
     if (watchdog->asking)
         return;
     watchdog->asking = true;
     (void) g_rc_box_acquire(watchdog);
-    coco_ttrpc_client_call_async(watchdog->agent, "grpc.Health", "Check", &request.base,
-                                 &grpc__health_check_response__descriptor, 0, watchdog->cancellable,
-                                 on_checked, watchdog);
+    coco_agent_check(&call);
 }
 
 static gboolean

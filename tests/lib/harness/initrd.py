@@ -36,11 +36,11 @@ def write(path, script):
 
 
 def with_init(path, program):
-    """The guest's own initrd with another /init: of two archives in a row the later one counts."""
-    own = paths.INITRD.read_bytes()
+    """The guest's own initrd and another init, as the guest section of a config. The kernel takes two archives in a row; the
+    compressed one must be the last, and so wins where both have a name."""
     with open(path, "wb") as file:
-        file.write(own + b"\0" * (-len(own) % 4))
-        file.write(entry(1, "init", stat.S_IFREG | 0o755, program.read_bytes()))
+        file.write(entry(1, "other-init", stat.S_IFREG | 0o755, program.read_bytes()))
         file.write(entry(2, "TRAILER!!!", 0))
+        file.write(paths.INITRD.read_bytes())
     os.chmod(path, 0o644)
-    return path
+    return {"initrd": path, "cmdline": "rdinit=/other-init"}

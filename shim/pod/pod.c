@@ -78,7 +78,7 @@ coco_pod_end_containers(CocoPod *pod)
         if (!coco_container_is_created(container))
             continue;
         coco_pod_process_exited(pod, container, coco_container_init(container), EXIT_KILLED);
-        coco_process_stop_stdio(coco_container_init(container));
+        coco_process_finish_stdio(coco_container_init(container));
     }
 }
 

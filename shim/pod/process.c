@@ -277,6 +277,13 @@ coco_process_start_stdio(CocoProcess *process, CocoTtrpcClient *agent)
 }
 
 void
+coco_process_finish_stdio(CocoProcess *process)
+{
+    coco_stdio_finish(process->stdio);
+    coco_process_when_drained(process, process->on_drained, process->on_drained_data);
+}
+
+void
 coco_process_stop_stdio(CocoProcess *process)
 {
     coco_stdio_stop(process->stdio);

@@ -83,6 +83,9 @@ void coco_process_when_drained(CocoProcess *process, CocoProcessDrainedFunc func
 
 void coco_process_start_stdio(CocoProcess *process, CocoTtrpcClient *agent);
 
+/* Nothing more comes from the guest: lets go of the fifos when they have what came. */
+void coco_process_finish_stdio(CocoProcess *process);
+
 /* Lets go of the fifos at once. */
 void coco_process_stop_stdio(CocoProcess *process);
 

@@ -26,6 +26,8 @@
 #define STALL_MS 2000 /* a fifo without room for that long has no reader */
 #define UNREAD_MS 50  /* for a client to take the last bytes before it hears of the exit */
 #define QUIET_FENCES 2
+#define RESET_MS 2000            /* for so long output counts as the ended process's own */
+#define FENCE_TIMEOUT_S 5        /* a guest that hangs has told all it will */
 #define WRITE_BYTES (128 * 1024) /* one WriteStdin */
 
 typedef struct {
@@ -35,6 +37,7 @@ typedef struct {
     unsigned int source; /* waiting for room in the fifo */
     Grpc__ReadStreamResponse *held;
     size_t written;
+    bool last; /* nothing is read after what is held */
     bool ended;
 } Output;
 
@@ -50,12 +53,15 @@ typedef struct {
 
 /* Settling: see coco_stdio_settle(). A fence is a call that the agent answers at once. One that
  * comes back with no output before it means that there was nothing to read; two, because the agent
- * may answer a fence and read a pipe in the same round of its loop. */
+ * may answer a fence and read a pipe in the same round of its loop. What a process left behind
+ * writes on and on makes no fence quiet, so that after a while output does not count any more: what
+ * the ended process wrote was in its pipe before. */
 typedef struct {
     CocoStdioDrainedFunc func;
     void *user_data;
     unsigned int quiet_fences;
     bool fence_under_way;
+    unsigned int reset_source; /* output makes the fences begin anew until then */
     unsigned int stall_source; /* nobody reads the fifo */
     bool unread;               /* a fifo was closed with bytes in it */
     bool waited;               /* for its reader */
@@ -75,6 +81,7 @@ struct _CocoStdio {
     Output outputs[2];
     Input input;
     bool terminal;
+    uint64_t moved;
     CocoStdioDrainedFunc on_drained;
     void *user_data;
     Settling settling;
@@ -90,6 +97,7 @@ clear(void *data)
     CocoStdio *stdio = data;
 
     g_clear_handle_id(&stdio->settling.stall_source, g_source_remove);
+    g_clear_handle_id(&stdio->settling.reset_source, g_source_remove);
     for (unsigned int i = 0; i < G_N_ELEMENTS(stdio->outputs); i++)
         coco_fd_clear(&stdio->outputs[i].fd);
     coco_fd_clear(&stdio->input.fd);
@@ -248,10 +256,14 @@ write_held(Output *output)
             coco_fd_clear(&output->fd); /* a full disk must not stop the container */
         }
         output->written += n > 0 ? (size_t) n : 0;
+        output->stdio->moved += n > 0 ? (size_t) n : 0;
     }
     g_clear_handle_id(&output->source, g_source_remove);
     g_clear_pointer(&output->held, grpc__read_stream_response__auto_free);
-    read_next(output);
+    if (output->last)
+        end_output(output);
+    else
+        read_next(output);
     settle_further(output->stdio, true);
 }
 
@@ -312,6 +324,7 @@ finish_settling(CocoStdio *stdio)
     CocoStdioDrainedFunc func = stdio->settling.func;
 
     g_clear_handle_id(&stdio->settling.stall_source, g_source_remove);
+    g_clear_handle_id(&stdio->settling.reset_source, g_source_remove);
     if (stdio->settling.unread && !stdio->settling.waited) {
         stdio->settling.waited = true;
         stdio->settling.stall_source = g_timeout_add(UNREAD_MS, on_stall, stdio);
@@ -354,8 +367,9 @@ send_fence(CocoStdio *stdio)
     stdio->settling.fence_under_way = true;
     (void) coco_stdio_ref(stdio);
     coco_ttrpc_client_call_async(stdio->agent, "grpc.Health", "Check", &request.base,
-                                 &grpc__health_check_response__descriptor, 0, stdio->cancellable,
-                                 on_fence, stdio);
+                                 &grpc__health_check_response__descriptor,
+                                 FENCE_TIMEOUT_S * G_USEC_PER_SEC, stdio->cancellable, on_fence,
+                                 stdio);
 }
 
 static void
@@ -367,7 +381,7 @@ settle_further(CocoStdio *stdio, bool had_output)
     if (settling->func == NULL)
         return;
     g_clear_handle_id(&settling->stall_source, g_source_remove);
-    if (had_output)
+    if (had_output && settling->reset_source != 0)
         settling->quiet_fences = 0;
     if (coco_stdio_is_drained(stdio) || stdio->agent == NULL ||
         (!held && settling->quiet_fences >= QUIET_FENCES))
@@ -378,11 +392,21 @@ settle_further(CocoStdio *stdio, bool had_output)
         send_fence(stdio);
 }
 
+static gboolean
+on_reset_over(void *user_data)
+{
+    CocoStdio *stdio = user_data;
+
+    stdio->settling.reset_source = 0;
+    return G_SOURCE_REMOVE;
+}
+
 void
 coco_stdio_settle(CocoStdio *stdio, CocoStdioDrainedFunc func, void *user_data)
 {
     stdio->settling.func = func;
     stdio->settling.user_data = user_data;
+    stdio->settling.reset_source = g_timeout_add(RESET_MS, on_reset_over, stdio);
     settle_further(stdio, true);
 }
 
@@ -522,6 +546,24 @@ coco_stdio_stop(CocoStdio *stdio)
     for (unsigned int i = 0; i < G_N_ELEMENTS(stdio->outputs); i++)
         end_output(&stdio->outputs[i]);
     coco_stdio_end_input(stdio);
+}
+
+void
+coco_stdio_finish(CocoStdio *stdio)
+{
+    for (unsigned int i = 0; i < G_N_ELEMENTS(stdio->outputs); i++) {
+        if (stdio->outputs[i].held != NULL)
+            stdio->outputs[i].last = true;
+        else
+            end_output(&stdio->outputs[i]);
+    }
+    coco_stdio_end_input(stdio);
+}
+
+uint64_t
+coco_stdio_moved(const CocoStdio *stdio)
+{
+    return stdio->moved;
 }
 
 void

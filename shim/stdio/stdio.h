@@ -14,6 +14,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <glib.h>
 
@@ -66,12 +67,18 @@ void coco_stdio_end_input(CocoStdio *stdio);
 
 /* The process has ended: calls func once when none of its output is on the way any more. That is at
  * the end of its streams, or earlier: when a process that it left behind keeps a stream open but
- * nothing comes, or when nobody has read the fifo for a while. Clients stop reading when they hear
+ * nothing comes, or comes on and on, or when nobody has read the fifo for a while. Clients stop reading when they hear
  * of the exit, so it must not be reported before. */
 void coco_stdio_settle(CocoStdio *stdio, CocoStdioDrainedFunc func, void *user_data);
 
 /* Lets go of fifos and agent at once; drained is not reported any more. Idempotent. */
 void coco_stdio_stop(CocoStdio *stdio);
+
+/* The agent is gone: the streams end when what it handed over is in the fifos. */
+void coco_stdio_finish(CocoStdio *stdio);
+
+/* Bytes of output that were written so far: whether its reader is alive. */
+uint64_t coco_stdio_moved(const CocoStdio *stdio);
 
 /* After coco_stdio_stop() or the streams' end: ends the logging driver; func runs when it is gone,
  * before this returns if there is none. */

@@ -12,10 +12,15 @@
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
 
-#define DRAIN_TIMEOUT_MS 10000
+#define DRAIN_TIMEOUT_MS 10000        /* nobody has read anything of it */
+#define DRAIN_MAX_ROUNDS 6            /* so often a slow reader gets that time */
+#define DRAIN_MAX_BYTES (1024 * 1024) /* more than a pipe held when the process ended */
 
 typedef struct {
     unsigned int drain_source;
+    unsigned int drain_rounds;
+    uint64_t moved_first; /* output before this Delete */
+    uint64_t moved;       /* and before this round */
 } Delete;
 
 static void
@@ -98,7 +103,13 @@ on_drain_timeout(void *user_data)
 {
     CocoTaskOp *op = user_data;
     Delete *delete = op->extra;
+    uint64_t moved = coco_stdio_moved(coco_process_stdio(op->process));
 
+    if (moved != delete->moved && moved - delete->moved_first < DRAIN_MAX_BYTES &&
+        ++delete->drain_rounds < DRAIN_MAX_ROUNDS) {
+        delete->moved = moved;
+        return G_SOURCE_CONTINUE;
+    }
     delete->drain_source = 0;
     g_warning("delete of %s/%s: its output was not read within %d ms",
               coco_container_id(op->container), coco_process_exec_id(op->process),
@@ -143,6 +154,7 @@ coco_task_delete(CocoTtrpcCall *call, void *pod)
         return;
     }
     delete = g_new0(Delete, 1);
+    delete->moved_first = delete->moved = coco_stdio_moved(coco_process_stdio(op->process));
     op->extra = delete;
     /* A process that never ran has no output; its streams would stay open for ever. */
     if (state == COCO_PROCESS_CREATED)

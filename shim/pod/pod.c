@@ -57,13 +57,22 @@ publish_exit(CocoPod *pod, const CocoProcess *process)
     coco_pod_publish(pod, "/tasks/exit", &event.base);
 }
 
+/* Who has heard of no start hears of no exit: a Start that is under way fails. */
+static void
+end_process(CocoPod *pod, CocoProcess *process, uint32_t exit_status)
+{
+    bool starts = coco_process_state(process) == COCO_PROCESS_STARTING;
+
+    if (coco_process_stop(process, COCO_PROCESS_EV_EXIT, exit_status) && !starts)
+        publish_exit(pod, process);
+}
+
 /* An exec does not outlive its container. */
 static void
 end_exec(CocoProcess *exec, void *user_data)
 {
-    if (coco_process_state(exec) != COCO_PROCESS_CREATED &&
-        coco_process_stop(exec, COCO_PROCESS_EV_EXIT, EXIT_KILLED))
-        publish_exit(user_data, exec);
+    if (coco_process_state(exec) != COCO_PROCESS_CREATED)
+        end_process(user_data, exec, EXIT_KILLED);
 }
 
 void
@@ -340,8 +349,7 @@ coco_pod_process_exited(CocoPod *pod, CocoContainer *container, CocoProcess *pro
         coco_container_exit_told(container);
         coco_container_each_exec(container, end_exec, pod);
     }
-    if (coco_process_stop(process, COCO_PROCESS_EV_EXIT, exit_status))
-        publish_exit(pod, process);
+    end_process(pod, process, exit_status);
 }
 
 void

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which event leads where. EXIT is taken in STARTING too: the end of a short process can be known
- * before the answer to its start.
+ * Which event leads where. EXIT is taken in STARTING too, when the container or the VM has ended;
+ * that of the process itself waits until its start was told.
  */
 #include "shim/pod/process-fsm.h"
 

@@ -25,6 +25,8 @@ struct _CocoProcess {
     bool deleting;
     CocoProcessDrainedFunc on_drained;
     void *on_drained_data;
+    CocoProcessStartToldFunc on_start_told;
+    void *on_start_told_data;
 };
 
 CocoProcess *
@@ -210,6 +212,25 @@ answer_wait(const CocoProcess *process, CocoTtrpcCall *call)
     coco_ttrpc_call_reply(call, &response.base);
 }
 
+void
+coco_process_start_told(CocoProcess *process)
+{
+    CocoProcessStartToldFunc func = process->on_start_told;
+
+    process->on_start_told = NULL;
+    if (func != NULL)
+        func(process->on_start_told_data);
+}
+
+void
+coco_process_when_start_told(CocoProcess *process, CocoProcessStartToldFunc func, void *user_data)
+{
+    process->on_start_told = func;
+    process->on_start_told_data = user_data;
+    if (process->state != COCO_PROCESS_STARTING)
+        coco_process_start_told(process);
+}
+
 bool
 coco_process_stop(CocoProcess *process, CocoProcessEvent event, uint32_t exit_status)
 {
@@ -224,6 +245,7 @@ coco_process_stop(CocoProcess *process, CocoProcessEvent event, uint32_t exit_st
     process->waiters = g_ptr_array_new();
     for (unsigned int i = 0; i < waiters->len; i++)
         answer_wait(process, g_ptr_array_index(waiters, i));
+    coco_process_start_told(process);
     return true;
 }
 

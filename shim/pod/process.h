@@ -70,6 +70,13 @@ bool coco_process_step(CocoProcess *process, CocoProcessEvent event);
  * input. FALSE, and nothing done, when it was stopped already. */
 bool coco_process_stop(CocoProcess *process, CocoProcessEvent event, uint32_t exit_status);
 
+/* Calls func once: at once, unless its start is under way. Then when that was told, or has failed.
+ * An exit may be known before the answer to the start, but is never told before. */
+typedef void (*CocoProcessStartToldFunc)(void *user_data);
+void coco_process_when_start_told(CocoProcess *process, CocoProcessStartToldFunc func,
+                                  void *user_data);
+void coco_process_start_told(CocoProcess *process);
+
 /* Answers call (transfer full) with the exit, now or when it comes. */
 void coco_process_wait(CocoProcess *process, CocoTtrpcCall *call);
 

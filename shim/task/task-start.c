@@ -23,13 +23,21 @@ typedef struct {
 } ExitWatch;
 
 static void
-on_settled(void *user_data)
+on_start_told(void *user_data)
 {
     g_autofree ExitWatch *watch = user_data;
     g_autoptr(CocoContainer) container = watch->container;
     g_autoptr(CocoProcess) process = watch->process;
 
     coco_pod_process_exited(watch->pod, container, process, watch->status);
+}
+
+static void
+on_settled(void *user_data)
+{
+    const ExitWatch *watch = user_data;
+
+    coco_process_when_start_told(watch->process, on_start_told, user_data);
 }
 
 static void
@@ -111,6 +119,17 @@ reply_started(CocoTaskOp *op)
     coco_task_op_reply(op, &response.base);
 }
 
+/* Its container, or the VM, may have ended meanwhile. */
+static bool
+is_still_starting(const CocoTaskOp *op, GError **error)
+{
+    if (coco_process_state(op->process) == COCO_PROCESS_STARTING)
+        return true;
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNKNOWN, "container %s has ended",
+                coco_container_id(op->container));
+    return false;
+}
+
 static void
 on_started(GObject *source, GAsyncResult *result, void *user_data)
 {
@@ -119,7 +138,7 @@ on_started(GObject *source, GAsyncResult *result, void *user_data)
     Containerd__Events__TaskStart event = CONTAINERD__EVENTS__TASK_START__INIT;
     CocoTaskOp *op = user_data;
 
-    if (reply == NULL) {
+    if (reply == NULL || !is_still_starting(op, &error)) {
         fail_start(op, error);
         return;
     }
@@ -128,6 +147,7 @@ on_started(GObject *source, GAsyncResult *result, void *user_data)
     coco_pod_publish(op->pod, "/tasks/start", &event.base);
     (void) coco_process_step(op->process, COCO_PROCESS_EV_STARTED);
     coco_stdio_open_input(coco_process_stdio(op->process));
+    coco_process_start_told(op->process);
     reply_started(op);
 }
 
@@ -139,7 +159,7 @@ on_exec_started(GObject *source, GAsyncResult *result, void *user_data)
     Containerd__Events__TaskExecStarted event = CONTAINERD__EVENTS__TASK_EXEC_STARTED__INIT;
     CocoTaskOp *op = user_data;
 
-    if (reply == NULL) {
+    if (reply == NULL || !is_still_starting(op, &error)) {
         fail_start(op, error);
         return;
     }

@@ -373,6 +373,37 @@ coco_guest_spec_annotation(const char *key, void *user_data)
     return NULL;
 }
 
+static bool
+has_sysctl(const Grpc__Linux *linux_part, const char *key)
+{
+    for (size_t i = 0; i < linux_part->n_sysctl; i++) {
+        if (strcmp(linux_part->sysctl[i]->key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* With a pause container they are in its spec. The pod's namespaces are there before its first
+ * container, but only a container brings sysctls to the guest; those after the first write the
+ * same once more. */
+static void
+add_sysctls(Grpc__Linux *linux_part, char *const *sysctls)
+{
+    for (size_t i = 0; sysctls[i] != NULL && sysctls[i + 1] != NULL; i += 2) {
+        Grpc__Linux__SysctlEntry *entry;
+
+        if (has_sysctl(linux_part, sysctls[i]))
+            continue;
+        entry = g_new(Grpc__Linux__SysctlEntry, 1);
+        grpc__linux__sysctl_entry__init(entry);
+        entry->key = g_strdup(sysctls[i]);
+        entry->value = g_strdup(sysctls[i + 1]);
+        linux_part->sysctl =
+            g_renew(Grpc__Linux__SysctlEntry *, linux_part->sysctl, linux_part->n_sysctl + 1);
+        linux_part->sysctl[linux_part->n_sysctl++] = entry;
+    }
+}
+
 void
 coco_guest_process_adapt(Grpc__Process *process)
 {
@@ -394,6 +425,8 @@ coco_guest_spec_adapt(Grpc__Spec *spec, const CocoGuestSpecContext *context, boo
         replace_namespaces_of_host(spec, context->kind);
         adapt_namespaces(spec->linux, context->kind, out_pidns);
         adapt_devices(spec->linux, context->id);
+        if (context->sysctls != NULL)
+            add_sysctls(spec->linux, context->sysctls);
         replace(&spec->linux->mountlabel, "");
         clear_message(&spec->linux->intelrdt);
         if (spec->linux->resources != NULL)

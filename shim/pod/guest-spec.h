@@ -23,6 +23,7 @@ typedef struct {
     const char *shared; /* host path of the exported directory: bind mounts are made there */
     const char *root;   /* guest path of the root file system */
     const char *etc;    /* host directory with files for /etc, where the spec has none; nullable */
+    char *const *sysctls; /* of the pod, names and values in turn; nullable */
     CocoContainerKind kind;
 } CocoGuestSpecContext;
 

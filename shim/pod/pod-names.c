@@ -43,6 +43,18 @@ coco_pod_names_dns(const Runtime__V1__PodSandboxConfig *config)
     return (char **) g_ptr_array_free(g_steal_pointer(&lines), FALSE);
 }
 
+char **
+coco_pod_names_sysctls(const Runtime__V1__PodSandboxConfig *config)
+{
+    g_autoptr(GStrvBuilder) words = g_strv_builder_new();
+
+    for (size_t i = 0; config->linux != NULL && i < config->linux->n_sysctls; i++) {
+        g_strv_builder_add(words, config->linux->sysctls[i]->key);
+        g_strv_builder_add(words, config->linux->sysctls[i]->value);
+    }
+    return g_strv_builder_end(words);
+}
+
 static bool
 write_file(const char *directory, const char *name, const char *text, GError **error)
 {

@@ -24,6 +24,9 @@ char *coco_pod_names_hostname(const Runtime__V1__PodSandboxConfig *config);
 /* The lines of resolv.conf; none when the pod says nothing of DNS. g_strfreev(). */
 char **coco_pod_names_dns(const Runtime__V1__PodSandboxConfig *config);
 
+/* The pod's sysctls: names and values in turn. g_strfreev(). */
+char **coco_pod_names_sysctls(const Runtime__V1__PodSandboxConfig *config);
+
 /* Writes the three files into the directory, which it makes. Like CRI: hosts is the host's, and
  * so is resolv.conf when the pod says nothing of DNS. */
 bool coco_pod_names_write(const char *directory, const Runtime__V1__PodSandboxConfig *config,

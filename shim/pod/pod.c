@@ -31,6 +31,7 @@ struct _CocoPod {
     CocoOomWatch *oom_watch; /* from the first word of the agent on */
     GHashTable *containers;  /* id -> CocoContainer */
     bool is_sandbox;
+    char **sysctls;
     CocoPodVmGoneFunc on_vm_gone;
     void *on_vm_gone_data;
     bool shutting_down;
@@ -135,6 +136,7 @@ coco_pod_free(CocoPod *pod)
     g_main_loop_unref(pod->loop);
     g_free(pod->id);
     g_free(pod->ns);
+    g_strfreev(pod->sysctls);
     g_free(pod);
 }
 
@@ -264,6 +266,19 @@ bool
 coco_pod_is_sandbox(const CocoPod *pod)
 {
     return pod->is_sandbox;
+}
+
+void
+coco_pod_set_sysctls(CocoPod *pod, char **sysctls)
+{
+    g_strfreev(pod->sysctls);
+    pod->sysctls = sysctls;
+}
+
+char *const *
+coco_pod_sysctls(const CocoPod *pod)
+{
+    return pod->sysctls;
 }
 
 static void

@@ -64,6 +64,10 @@ bool coco_pod_is_empty(const CocoPod *pod);
 void coco_pod_become_sandbox(CocoPod *pod, CocoPodVmGoneFunc func, void *user_data);
 bool coco_pod_is_sandbox(const CocoPod *pod);
 
+/* Of the pod and not of a container: names and values in turn (transfer full); none at first. */
+void coco_pod_set_sysctls(CocoPod *pod, char **sysctls);
+char *const *coco_pod_sysctls(const CocoPod *pod); /* nullable */
+
 /* Their VM has ended: whatever still ran in them was killed. */
 void coco_pod_end_containers(CocoPod *pod);
 

@@ -238,6 +238,7 @@ take_names(const CocoPodSandbox *sandbox, const Runtime__V1__PodSandboxConfig *c
     g_auto(GStrv) dns = coco_pod_names_dns(config);
 
     coco_pod_vm_set_names(coco_pod_vm(sandbox->pod), hostname, dns);
+    coco_pod_set_sysctls(sandbox->pod, coco_pod_names_sysctls(config));
     return coco_pod_dir_make(dir, error) &&
            coco_pod_names_write(coco_pod_dir_etc(dir), config, error);
 }

@@ -338,6 +338,7 @@ adapt(CocoTaskOp *op, CocoContainerKind kind, bool *out_shares, GError **error)
         .bundle = request->bundle,
         .shared = coco_pod_shared_dir(op->pod),
         .etc = coco_pod_is_sandbox(op->pod) ? coco_pod_dir_etc(coco_pod_run_dir(op->pod)) : NULL,
+        .sysctls = coco_pod_sysctls(op->pod),
         .kind = kind,
     };
 

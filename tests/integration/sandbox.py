@@ -151,9 +151,11 @@ def test_shim_is_killed(case):
     verify_nothing_left(sandbox)
 
 
-def test_names_of_the_pod(case):
-    """What CRI says in PodSandboxConfig is in /etc of each container, unless its spec brings a file of its own."""
-    options = cri_options("pod-1", ["10.0.0.1"], ["a.example", "b.example"], ["ndots:5"])
+def test_config_of_the_pod(case):
+    """What CRI says in PodSandboxConfig is in /etc of each container, unless its spec brings a file of its own; and its sysctls
+    hold for all of them."""
+    options = cri_options("pod-1", ["10.0.0.1"], ["a.example", "b.example"], ["ndots:5"],
+                          sysctls={"net.ipv4.ip_local_port_range": "4711 4815", "kernel.shm_rmid_forced": "1"})
     sandbox = Sandbox(case).run(f4=options)
     own = case.directory / "own"
     own.write_text("own\n")
@@ -165,6 +167,8 @@ def test_names_of_the_pod(case):
 
     resolv = "search a.example b.example\nnameserver 10.0.0.1\noptions ndots:5\n"
     equal(sandbox.member(look, shares=("uts",), change=change).start().end(), (0, f"pod-1\n{resolv}pod-1\nown\n"))
+    look = "cat /proc/sys/net/ipv4/ip_local_port_range /proc/sys/kernel/shm_rmid_forced"
+    equal(sandbox.member(look, shares=("ipc",)).start().end(), (0, "4711\t4815\n1\n"))
     sandbox.good("ShutdownSandbox")
     sandbox.wait_gone()
 

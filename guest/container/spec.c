@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/container/spec-devices.h"
 #include "guest/system/paths.h"
 
 /* Fields that came without a value point at protobuf-c's shared empty string, which must not be
@@ -43,8 +44,8 @@ coco_spec_adapt_process(Grpc__Process *process, GError **error)
     return true;
 }
 
-void
-coco_spec_adapt_resources(Grpc__LinuxResources *resources)
+static void
+adapt_limits(Grpc__LinuxResources *resources)
 {
     /* Majors, minors and network classes of the host mean nothing here. */
     if (resources->blockio != NULL)
@@ -67,28 +68,23 @@ coco_spec_adapt_resources(Grpc__LinuxResources *resources)
     }
 }
 
-/* Hooks would run programs of the host's choice in the guest, outside every container. Those of
- * StartContainer run inside the container, where its own process may do the same. */
-static void
-drop_hooks(Grpc__Hooks *hooks)
+void
+coco_spec_adapt_resources(Grpc__LinuxResources *resources)
 {
-    const struct {
-        size_t *count;
-        Grpc__Hook ***list;
-    } kinds[] = {
-        { &hooks->n_prestart, &hooks->prestart },
-        { &hooks->n_poststart, &hooks->poststart },
-        { &hooks->n_poststop, &hooks->poststop },
-        { &hooks->n_createruntime, &hooks->createruntime },
-        { &hooks->n_createcontainer, &hooks->createcontainer },
-    };
+    coco_spec_drop_device_rules(resources);
+    adapt_limits(resources);
+}
 
-    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        for (size_t j = 0; j < *kinds[i].count; j++)
-            grpc__hook__free_unpacked((*kinds[i].list)[j], NULL);
-        g_clear_pointer(kinds[i].list, g_free);
-        *kinds[i].count = 0;
-    }
+/* The runtime acts on annotations (crun: run.oci.*, module.wasm.*, org.criu.*, krun.*), some of
+ * which switch off what the rest of the spec asks for or run other programs; nothing in the guest
+ * reads them. */
+static void
+drop_annotations(Grpc__Spec *spec)
+{
+    for (size_t i = 0; i < spec->n_annotations; i++)
+        protobuf_c_message_free_unpacked(&spec->annotations[i]->base, NULL);
+    g_clear_pointer(&spec->annotations, g_free);
+    spec->n_annotations = 0;
 }
 
 static void
@@ -151,8 +147,8 @@ adapt_linux(Grpc__Linux *container, const CocoSpecSetting *setting)
     set_string(&container->mountlabel, "");
     if (container->intelrdt != NULL)
         grpc__linux_intel_rdt__free_unpacked(g_steal_pointer(&container->intelrdt), NULL);
-    if (container->resources != NULL)
-        coco_spec_adapt_resources(container->resources);
+    coco_spec_set_device_rules(container);
+    adapt_limits(container->resources);
     set_namespaces(container, setting);
 }
 
@@ -174,8 +170,10 @@ coco_spec_adapt(Grpc__Spec *spec, const CocoSpecSetting *setting, GError **error
     set_string(&spec->version, "1.0.2");
     if (*spec->hostname == '\0' && setting->hostname != NULL)
         set_string(&spec->hostname, setting->hostname);
+    /* Programs of the host's choice, most of them outside every container. */
     if (spec->hooks != NULL)
-        drop_hooks(spec->hooks);
+        grpc__hooks__free_unpacked(g_steal_pointer(&spec->hooks), NULL);
+    drop_annotations(spec);
     if (spec->linux == NULL) {
         spec->linux = g_new(Grpc__Linux, 1);
         grpc__linux__init(spec->linux);

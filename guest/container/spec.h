@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Makes a container's OCI spec, as a host sent it, into one for this guest: what names things of
- * the host (devices, cpusets, cgroup parents, security labels, hooks) is dropped, what the guest
- * decides is set.
+ * the host (device rules, cpusets, cgroup parents, security labels), and what the runtime would do
+ * outside the container (hooks, annotations), is dropped; what the guest decides is set.
  *
  * Ownership: the spec is changed in place and stays the caller's; all its parts must be from
  * malloc. Thread: any.

@@ -131,17 +131,39 @@ keep_nothing(const void *item)
     return false;
 }
 
-/* Device and block I/O rules name devices of the host. */
-void
-coco_guest_resources_adapt(Grpc__LinuxResources *resources)
+/* "All devices" is how a privileged container is told from others. */
+static bool
+keep_rule(const void *item)
 {
-    filter((void ***) &resources->devices, &resources->n_devices, keep_nothing);
+    const Grpc__LinuxDeviceCgroup *rule = item;
+
+    return rule->type[0] == '\0' || strcmp(rule->type, "a") == 0;
+}
+
+/* Device and block I/O rules name devices of the host. */
+static void
+adapt_limits(Grpc__LinuxResources *resources)
+{
     clear_message(&resources->blockio);
     clear_message(&resources->network);
     if (resources->cpu != NULL) {
         replace(&resources->cpu->cpus, "");
         replace(&resources->cpu->mems, "");
     }
+}
+
+void
+coco_guest_resources_adapt(Grpc__LinuxResources *resources)
+{
+    filter((void ***) &resources->devices, &resources->n_devices, keep_nothing);
+    adapt_limits(resources);
+}
+
+static void
+adapt_resources(Grpc__LinuxResources *resources)
+{
+    filter((void ***) &resources->devices, &resources->n_devices, keep_rule);
+    adapt_limits(resources);
 }
 
 static bool
@@ -430,7 +452,7 @@ coco_guest_spec_adapt(Grpc__Spec *spec, const CocoGuestSpecContext *context, boo
         replace(&spec->linux->mountlabel, "");
         clear_message(&spec->linux->intelrdt);
         if (spec->linux->resources != NULL)
-            coco_guest_resources_adapt(spec->linux->resources);
+            adapt_resources(spec->linux->resources);
     }
     if (context->etc != NULL)
         add_etc(spec, context->etc);

@@ -84,6 +84,29 @@ def test_devices(case):
     equal(run_spec(case, script, change).stdout.decode().split("\n"), ["622 5 6 1 3", "ok", "std", ""])
 
 
+NODES = (("b", 7, 0), ("c", 10, 229), ("c", 4, 64), ("b", 254, 0))  # loop, fuse, serial line, the first virtio disk
+OPEN_NODES = "; ".join(f"mknod /dev/n{n} {kind} {major} {minor} && head -c 0 /dev/n{n} 2>&1"
+                       for n, (kind, major, minor) in enumerate(NODES))
+
+
+def test_devices_of_others(case):
+    """Making a node is allowed, opening one that the spec does not list is not, whatever it is; an exec is no way round."""
+    result = run_spec(case, f"{OPEN_NODES}; sh -c 'head -c 0 /dev/n1' 2>&1; head -c 1 /dev/zero | wc -c", lambda spec: None)
+    lines = result.stdout.decode().splitlines()
+    equal([line.rpartition(": ")[2] for line in lines], ["Operation not permitted"] * 5 + ["1"])
+
+
+def test_devices_of_a_privileged_container(case):
+    """With the rule that allows all, those of the VM can be opened as far as they are there."""
+    def change(spec):
+        spec["linux"]["resources"]["devices"].append({"allow": True, "access": "rwm"})
+    result = run_spec(case, f"{OPEN_NODES}; true", change)
+    assert b"not permitted" not in result.stdout, result.stdout
+
+
+test_devices_of_a_privileged_container.runtimes = ("coco",)
+
+
 def test_namespaces(case):
     """The process is PID 1 among its own, and sees only the loopback interface."""
     result = run_spec(case, "echo $$; ls /sys/class/net; ls -d /proc/[0-9]* | wc -l", lambda spec: None)

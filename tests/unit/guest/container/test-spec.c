@@ -50,8 +50,6 @@ Test(spec, host_things_are_dropped)
     cr_assert(coco_spec_adapt(spec, &s, NULL));
     cr_assert_str_empty(spec->process->apparmorprofile);
     cr_assert_str_empty(spec->process->selinuxlabel);
-    cr_assert_eq(spec->hooks->n_prestart, 0);
-    cr_assert_eq(spec->hooks->n_startcontainer, 1);
     cr_assert_null(spec->linux->resources->blockio);
     cr_assert_str_empty(spec->linux->resources->cpu->cpus);
     cr_assert_eq(spec->linux->resources->cpu->quota, 5);
@@ -61,6 +59,28 @@ Test(spec, host_things_are_dropped)
     cr_assert_eq(spec->linux->resources->pids->limit, 7);
     cr_assert_str_eq(spec->linux->cgroupspath, "/pod/ctr-c");
     cr_assert_str_eq(spec->hostname, "pod1");
+}
+
+Test(spec, what_the_runtime_would_act_on_is_dropped)
+{
+    static const char json[] =
+        "{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\"},"
+        "\"root\":{\"path\":\"/run/kata-containers/c/rootfs\"},"
+        "\"annotations\":{\"run.oci.seccomp_bpf_data\":\"x\",\"run.oci.handler\":\"krun\","
+        "\"module.wasm.image/variant\":\"compat\",\"org.criu.config\":\"/c\",\"other\":\"y\"},"
+        "\"hooks\":{\"prestart\":[{\"path\":\"/a\"}],\"poststart\":[{\"path\":\"/a\"}],"
+        "\"poststop\":[{\"path\":\"/a\"}],\"createRuntime\":[{\"path\":\"/a\"}],"
+        "\"createContainer\":[{\"path\":\"/a\"}],\"startContainer\":[{\"path\":\"/a\"}]}}";
+    g_autoptr(Grpc__Spec) spec = coco_oci_spec_from_json(json, strlen(json), NULL);
+    CocoSpecSetting s = setting();
+    g_autofree char *made = NULL;
+
+    cr_assert_eq(spec->n_annotations, 5);
+    cr_assert_not_null(spec->hooks);
+    cr_assert(coco_spec_adapt(spec, &s, NULL));
+    made = coco_oci_spec_to_json(spec);
+    cr_assert_null(strstr(made, "annotations"), "%s", made);
+    cr_assert_null(strstr(made, "hooks"), "%s", made);
 }
 
 Test(spec, namespaces_are_the_guests)

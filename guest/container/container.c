@@ -33,7 +33,7 @@ coco_container_new(const CocoContainerHost *host, const char *id)
     g_ref_count_init(&container->refs);
     container->host = host;
     container->id = g_strdup(id);
-    container->bundle = g_build_filename(coco_layout_get_base(host->layout), id, NULL);
+    container->bundle = g_build_filename(coco_layout_get_bundles(host->layout), id, NULL);
     container->cgroup = g_strconcat(coco_layout_get_cgroups(host->layout), cgroup_path, NULL);
     container->processes =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) coco_process_unref);

@@ -237,7 +237,7 @@ coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *requ
         !write_dns(sandbox, request, error))
         return false;
     sandbox->namespaces =
-        coco_namespaces_new(coco_layout_get_sandbox(sandbox->layout), request->hostname, error);
+        coco_namespaces_new(coco_layout_get_namespaces(sandbox->layout), request->hostname, error);
     if (sandbox->namespaces == NULL)
         return false;
     sandbox->hostname = g_strdup(request->hostname);

@@ -15,6 +15,8 @@ struct _CocoLayout {
     char *shared;
     char *sandbox;
     char *state;
+    char *bundles;
+    char *namespaces;
 };
 
 CocoLayout *
@@ -27,6 +29,8 @@ coco_layout_new(const char *root)
     layout->shared = g_strconcat(layout->base, "/shared/containers", NULL);
     layout->sandbox = g_strconcat(layout->base, "/sandbox", NULL);
     layout->state = g_strconcat(prefix, "/run/coco-agent", NULL);
+    layout->bundles = g_strconcat(layout->state, "/bundles", NULL);
+    layout->namespaces = g_strconcat(layout->state, "/namespaces", NULL);
     return layout;
 }
 
@@ -39,13 +43,16 @@ coco_layout_free(CocoLayout *layout)
     g_free(layout->shared);
     g_free(layout->sandbox);
     g_free(layout->state);
+    g_free(layout->bundles);
+    g_free(layout->namespaces);
     g_free(layout);
 }
 
 bool
 coco_layout_make(const CocoLayout *layout, GError **error)
 {
-    const char *const directories[] = { layout->shared, layout->sandbox, layout->state };
+    const char *const directories[] = { layout->shared, layout->sandbox, layout->bundles,
+                                        layout->namespaces };
 
     for (size_t i = 0; i < G_N_ELEMENTS(directories); i++) {
         if (g_mkdir_with_parents(directories[i], 0755) < 0) {
@@ -79,6 +86,18 @@ const char *
 coco_layout_get_state(const CocoLayout *layout)
 {
     return layout->state;
+}
+
+const char *
+coco_layout_get_bundles(const CocoLayout *layout)
+{
+    return layout->bundles;
+}
+
+const char *
+coco_layout_get_namespaces(const CocoLayout *layout)
+{
+    return layout->namespaces;
 }
 
 const char *

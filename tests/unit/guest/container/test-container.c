@@ -245,7 +245,7 @@ Test(container, a_failed_create_leaves_nothing, .timeout = 30)
     g_autofree char *bundle = NULL;
 
     rig_start(&rig);
-    bundle = g_build_filename(coco_layout_get_base(rig.layout), "broken", NULL);
+    bundle = g_build_filename(coco_layout_get_bundles(rig.layout), "broken", NULL);
     cr_assert_eq(create(&rig, "broken", &text), COCO_TTRPC_INTERNAL);
     cr_assert_str_eq(text, "crun create: mount failed");
     cr_assert_not(g_file_test(bundle, G_FILE_TEST_EXISTS));

@@ -77,8 +77,8 @@ coco_handle_update_ephemeral_mounts(CocoTtrpcCall *call, void *user_data)
         (const Grpc__UpdateEphemeralMountsRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
 
-    (void) coco_storages_remount(coco_sandbox_get_storages(service->sandbox), request->storages,
-                                 request->n_storages, &error);
+    (void) coco_storage_table_remount(coco_sandbox_get_storages(service->sandbox),
+                                      request->storages, request->n_storages, &error);
     coco_service_finish(error, call);
 }
 

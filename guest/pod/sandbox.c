@@ -44,6 +44,7 @@ struct _CocoSandbox {
     char *hostname;
     bool shares_pid_namespace;
     CocoNamespaces *namespaces;
+    CocoStorageTable *storage_table;
     CocoStorages *storages;
     GHashTable *containers; /* id -> Entry */
     GQueue oom_events;      /* ids */
@@ -142,7 +143,8 @@ coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun)
                                          .files = coco_file_watcher_new(),
                                          .on_oom = on_oom,
                                          .user_data = sandbox };
-    sandbox->storages = coco_storages_new(coco_layout_get_base(layout));
+    sandbox->storage_table = coco_storage_table_new(coco_layout_get_base(layout));
+    sandbox->storages = coco_storages_new(sandbox->storage_table);
     sandbox->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
     g_queue_init(&sandbox->oom_events);
     g_queue_init(&sandbox->oom_waiters);
@@ -162,16 +164,17 @@ coco_sandbox_free(CocoSandbox *sandbox)
     g_hash_table_unref(sandbox->containers);
     coco_file_watcher_unref(sandbox->host.files);
     coco_storages_free(sandbox->storages);
+    coco_storage_table_free(sandbox->storage_table);
     coco_namespaces_free(sandbox->namespaces);
     g_free(sandbox->hostname);
     g_free(sandbox->id);
     g_free(sandbox);
 }
 
-CocoStorages *
-coco_sandbox_get_storages(CocoSandbox *sandbox)
+const CocoStorageTable *
+coco_sandbox_get_storages(const CocoSandbox *sandbox)
 {
-    return sandbox->storages;
+    return sandbox->storage_table;
 }
 
 static bool
@@ -391,7 +394,7 @@ create_now(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
     const char *id = request->container_id;
     g_autoptr(GError) error = NULL;
     g_autoptr(Grpc__Spec) spec = NULL;
-    g_autoptr(CocoStorages) storages = coco_storages_new(coco_layout_get_base(sandbox->layout));
+    g_autoptr(CocoStorages) storages = coco_storages_new(sandbox->storage_table);
     Entry *entry;
 
     if (!check_new(sandbox, request, &error) ||

@@ -33,7 +33,7 @@ void coco_sandbox_free(CocoSandbox *sandbox);
 
 bool coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
                          GError **error);
-CocoStorages *coco_sandbox_get_storages(CocoSandbox *sandbox);
+const CocoStorageTable *coco_sandbox_get_storages(const CocoSandbox *sandbox);
 
 /* request: borrowed until done runs, which may wait for disks. */
 void coco_sandbox_create_container(CocoSandbox *sandbox,

@@ -41,12 +41,13 @@ has_option(const Grpc__Storage *storage, const char *option)
 /* Mounts the storage's disk; its file system's modules are loaded when they are first wanted, for
  * most guests have no disk and all of them would pay for it at boot. */
 static bool
-mount_disk(CocoStorages *storages, const Grpc__Storage *storage, const char *mount_point,
-           GError **error)
+mount_disk(CocoStoragePlace *place, const Grpc__Storage *storage, const char *path, GError **error)
 {
     static const char *const allowed[] = { "ext4", "ext3", "ext2", "erofs", NULL };
     g_autofree char *device = NULL;
     g_autofree char *list = NULL;
+    g_autofree char *data = NULL;
+    unsigned long flags;
 
     if (!g_strv_contains(allowed, storage->fstype)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
@@ -54,26 +55,21 @@ mount_disk(CocoStorages *storages, const Grpc__Storage *storage, const char *mou
                     storage->fstype);
         return false;
     }
+    if (!coco_storage_parse_options(storage, &flags, &data, error))
+        return false;
     device = coco_block_device_find("/sys", storage->source, error);
     if (device == NULL)
         return false;
     list = g_strdup_printf("/lib/modules/%s.list",
                            strcmp(storage->fstype, "erofs") == 0 ? "erofs" : "ext4");
     coco_modules_load_list(list);
-    return coco_storages_mount(storages, storage, device, mount_point, error);
+    return coco_storage_mount(place, storage, device, path, flags, data, error);
 }
 
 bool
-coco_storages_add_disk(CocoStorages *storages, const Grpc__Storage *storage, GError **error)
+coco_storage_add_disk(CocoStoragePlace *place, const Grpc__Storage *storage, GError **error)
 {
-    /* Encryption and making a file system are asked for by these. */
-    if (storage->n_driver_options > 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
-                    "disk '%.100s': driver option '%.100s' is not supported by this agent",
-                    storage->source, storage->driver_options[0]);
-        return false;
-    }
-    return mount_disk(storages, storage, storage->mount_point, error);
+    return mount_disk(place, storage, place->path, error);
 }
 
 bool
@@ -82,9 +78,66 @@ coco_storage_is_layer(const Grpc__Storage *storage)
     return strcmp(storage->driver, LAYER_DRIVER) == 0 || has_option(storage, LAYER_OPTION);
 }
 
+static bool
+refuse(const char *cause, GError **error)
+{
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "layers: %s", cause);
+    return false;
+}
+
+static bool
+is_upper(const Grpc__Storage *storage)
+{
+    return has_option(storage, UPPER_OPTION) || strcmp(storage->fstype, "ext4") == 0;
+}
+
+static bool
+check_layer(const Grpc__Storage *storage, GError **error)
+{
+    static const char *const foreign[] = { "X-kata.gpt-partitioned=", "X-kata.partition-number=",
+                                           "X-kata.dmverity" };
+
+    for (size_t i = 0; i < storage->n_options; i++) {
+        for (size_t j = 0; j < G_N_ELEMENTS(foreign); j++) {
+            if (g_str_has_prefix(storage->options[i], foreign[j]))
+                return refuse("partitions and dm-verity are not supported by this agent", error);
+        }
+    }
+    if (strcmp(storage->fstype, is_upper(storage) ? "ext4" : "erofs") != 0)
+        return refuse("one has another file system than ext4 above and erofs below", error);
+    return true;
+}
+
+const Grpc__Storage *
+coco_storage_find_upper(Grpc__Storage *const *list, size_t count, GError **error)
+{
+    const Grpc__Storage *upper = NULL;
+    size_t n_lower = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!coco_storage_is_layer(list[i]))
+            continue;
+        if (!check_layer(list[i], error))
+            return NULL;
+        if (is_upper(list[i]) && upper != NULL) {
+            (void) refuse("two of them are to be written to", error);
+            return NULL;
+        }
+        if (is_upper(list[i]))
+            upper = list[i];
+        else
+            n_lower++;
+    }
+    if (upper != NULL && n_lower > 0 && n_lower <= LAYERS_MAX)
+        return upper;
+    (void) refuse(n_lower > LAYERS_MAX ? "too many"
+                                       : "one ext4 to write to and one erofs below it are needed",
+                  error);
+    return NULL;
+}
+
 typedef struct {
-    const char *mount_point; /* of the overlay */
-    char *directory;         /* of the layers */
+    char *directory; /* of the layers */
     char *upper;
     GString *lower; /* names in the directory, the top one first */
     size_t n_lower;
@@ -100,46 +153,30 @@ layers_clear(Layers *layers)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Layers, layers_clear)
 
 static bool
-refuse(const char *cause, GError **error)
+add_layer(CocoStoragePlace *place, const Grpc__Storage *storage, Layers *layers, GError **error)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "layers: %s", cause);
-    return false;
-}
-
-static bool
-add_layer(CocoStorages *storages, const Grpc__Storage *storage, Layers *layers, GError **error)
-{
-    bool is_upper = has_option(storage, UPPER_OPTION) || strcmp(storage->fstype, "ext4") == 0;
-    g_autofree char *name = is_upper ? g_strdup("upper") : g_strdup_printf("%zu", layers->n_lower);
+    g_autofree char *name =
+        is_upper(storage) ? g_strdup("upper") : g_strdup_printf("%zu", layers->n_lower);
     g_autofree char *where = g_build_filename(layers->directory, name, NULL);
 
-    if (has_option(storage, "X-kata.gpt-partitioned=true") ||
-        has_option(storage, "X-kata.dmverity-enabled=true"))
-        return refuse("partitions and dm-verity are not supported by this agent", error);
-    if (is_upper && layers->upper != NULL)
-        return refuse("two of them are to be written to", error);
-    if (strcmp(storage->fstype, is_upper ? "ext4" : "erofs") != 0)
-        return refuse("one has another file system than ext4 above and erofs below", error);
-    if (!mount_disk(storages, storage, where, error))
+    if (!mount_disk(place, storage, where, error))
         return false;
-    if (is_upper) {
-        layers->upper = g_strdup(where);
-        layers->mount_point = storage->mount_point;
-    } else {
+    if (is_upper(storage))
+        layers->upper = g_steal_pointer(&where);
+    else
         g_string_append_printf(layers->lower, "%s%s", layers->n_lower++ > 0 ? ":" : "", name);
-    }
     return true;
 }
 
 /* The two directories of the overlay on the disk to write to; it may have been used before. */
 static bool
-make_upper(const CocoStorages *storages, const Layers *layers, GError **error)
+make_upper(const CocoStoragePlace *place, const Layers *layers, GError **error)
 {
     static const char *const names[] = { "upper", "work" };
 
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = g_build_filename(layers->upper, names[i], NULL);
-        g_auto(CocoFd) fd = coco_paths_make_directory(storages->base, path, 0755, error);
+        g_auto(CocoFd) fd = coco_paths_make_place(place->table->base, path, 0755, error);
 
         if (fd < 0)
             return false;
@@ -148,19 +185,18 @@ make_upper(const CocoStorages *storages, const Layers *layers, GError **error)
 }
 
 static bool
-mount_overlay(CocoStorages *storages, const Layers *layers, GError **error)
+mount_overlay(CocoStoragePlace *place, const Layers *layers, GError **error)
 {
     g_autofree char *options =
         g_strdup_printf("lowerdir=%s,upperdir=upper/upper,workdir=upper/work", layers->lower->str);
-    g_auto(CocoFd) target =
-        coco_paths_make_directory(storages->base, layers->mount_point, 0755, error);
+    g_auto(CocoFd) target = coco_storage_open_free(place, place->path, error);
     g_auto(CocoFd) directory = -1;
     g_autofree char *target_path = g_strdup_printf("/proc/self/fd/%d", target);
     int failure = 0;
 
     if (target < 0)
         return false;
-    directory = coco_paths_open(storages->base, layers->directory, O_PATH | O_DIRECTORY, 0, error);
+    directory = coco_paths_open_place(place->table->base, layers->directory, error);
     if (directory < 0)
         return false;
     if (fchdir(directory) < 0 || mount("overlay", target_path, "overlay", 0, options) < 0)
@@ -168,33 +204,25 @@ mount_overlay(CocoStorages *storages, const Layers *layers, GError **error)
     (void) !chdir("/");
     if (failure != 0) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
-                    "mount overlay of %zu layers on '%s': %s", layers->n_lower, layers->mount_point,
+                    "mount overlay of %zu layers on '%s': %s", layers->n_lower, place->path,
                     g_strerror(failure));
         return false;
     }
-    coco_storages_remember(storages, layers->mount_point, false);
-    return true;
+    return coco_storage_place_add(place, place->path, false, error);
 }
 
 bool
-coco_storages_add_layers(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
-                         GError **error)
+coco_storage_add_layers(CocoStoragePlace *place, Grpc__Storage *const *list, size_t count,
+                        GError **error)
 {
-    g_auto(Layers) layers = { .lower = g_string_new(NULL) };
+    g_auto(Layers) layers = { .lower = g_string_new(NULL),
+                              .directory = g_strconcat(place->path, COCO_STORAGE_LAYERS, NULL) };
 
     for (size_t i = 0; i < count; i++) {
-        if (!coco_storage_is_layer(list[i]))
-            continue;
-        if (layers.directory == NULL)
-            layers.directory = g_strconcat(list[i]->mount_point, ".layers", NULL);
-        if (layers.n_lower == LAYERS_MAX)
-            return refuse("too many", error);
-        if (!add_layer(storages, list[i], &layers, error))
+        if (coco_storage_is_layer(list[i]) && !add_layer(place, list[i], &layers, error))
             return false;
     }
-    if (layers.upper == NULL || layers.n_lower == 0)
-        return refuse("one ext4 to write to and one erofs below it are needed", error);
-    return make_upper(storages, &layers, error) && mount_overlay(storages, &layers, error);
+    return make_upper(place, &layers, error) && mount_overlay(place, &layers, error);
 }
 
 /*
@@ -205,13 +233,14 @@ coco_storages_add_layers(CocoStorages *storages, Grpc__Storage *const *list, siz
  * is at least there.
  */
 void
-coco_storage_settle_disk(const char *path)
+coco_storage_settle_disk(int directory, bool alone)
 {
-    g_auto(CocoFd) fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", directory);
+    g_auto(CocoFd) fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd >= 0 && syncfs(fd) < 0)
-        g_message("write '%s' to its disk: %s", path, g_strerror(errno));
+        g_message("write a disk: %s", g_strerror(errno));
     coco_fd_clear(&fd);
-    if (mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
-        g_message("make '%s' read-only: %s", path, g_strerror(errno));
+    if (alone && mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+        g_message("make a disk read-only: %s", g_strerror(errno));
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Drivers as a table. Mounting goes through a descriptor of the mount point (/proc/self/fd/N),
- * which was opened beneath the base directory, so nothing can be swapped between check and mount.
+ * Drivers as a table, and the sets of storages of sandbox and containers. Mounting goes through a
+ * descriptor of the mount point (/proc/self/fd/N), which was opened beneath the base directory, so
+ * nothing can be swapped between check and mount.
  *
  * Source: Kata src/agent/src/storage/.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -20,151 +20,27 @@
 
 /* Kata: the upper and work directories of an overlay are made inside this one. */
 #define OVERLAY_CREATE_OPTION "io.katacontainers.volume.overlayfs.create_directory="
-#define KATA_OPTION_PREFIX "io.katacontainers."
-#define KATA_MARK_PREFIX "X-kata."
 
-typedef bool (*MountFunc)(CocoStorages *storages, const Grpc__Storage *storage, GError **error);
-
-typedef struct {
-    const char *option;
-    unsigned long flag;
-    bool clears;
-} MountFlag;
-
-/* clang-format off */
-static const MountFlag mount_flags[] = {
-    { "ro", MS_RDONLY, false },       { "rw", MS_RDONLY, true },
-    { "nosuid", MS_NOSUID, false },   { "suid", MS_NOSUID, true },
-    { "nodev", MS_NODEV, false },     { "dev", MS_NODEV, true },
-    { "noexec", MS_NOEXEC, false },   { "exec", MS_NOEXEC, true },
-    { "sync", MS_SYNCHRONOUS, false }, { "async", MS_SYNCHRONOUS, true },
-    { "dirsync", MS_DIRSYNC, false }, { "remount", MS_REMOUNT, false },
-    { "noatime", MS_NOATIME, false }, { "nodiratime", MS_NODIRATIME, false },
-    { "relatime", MS_RELATIME, false }, { "strictatime", MS_STRICTATIME, false },
-    { "bind", MS_BIND, false },       { "rbind", MS_BIND | MS_REC, false },
-    { "defaults", 0, false },
+struct _CocoStorages {
+    CocoStorageTable *table;
+    GPtrArray *places; /* of CocoStoragePlace, each used once for each time it is here */
 };
-/* clang-format on */
 
-unsigned long
-coco_storage_parse_options(char *const *options, size_t count, char **out_data)
+bool
+coco_storage_mount(CocoStoragePlace *place, const Grpc__Storage *storage, const char *source,
+                   const char *path, unsigned long flags, const char *data, GError **error)
 {
-    unsigned long flags = 0;
-    g_autoptr(GString) data = g_string_new(NULL);
+    g_auto(CocoFd) target = coco_storage_open_free(place, path, error);
+    g_autofree char *target_path = g_strdup_printf("/proc/self/fd/%d", target);
 
-    for (size_t i = 0; i < count; i++) {
-        const MountFlag *found = NULL;
-
-        for (size_t j = 0; j < G_N_ELEMENTS(mount_flags) && found == NULL; j++) {
-            if (strcmp(options[i], mount_flags[j].option) == 0)
-                found = &mount_flags[j];
-        }
-        if (found != NULL)
-            flags = found->clears ? flags & ~found->flag : flags | found->flag;
-        else if (!g_str_has_prefix(options[i], KATA_OPTION_PREFIX) &&
-                 !g_str_has_prefix(options[i], KATA_MARK_PREFIX) &&
-                 !g_str_has_prefix(options[i], "fsgid=") && *options[i] != '\0')
-            g_string_append_printf(data, "%s%s", data->len > 0 ? "," : "", options[i]);
-    }
-    *out_data = g_string_free(g_steal_pointer(&data), FALSE);
-    return flags;
-}
-
-static bool
-mount_on(int target, const Grpc__Storage *storage, const char *source, unsigned long extra_flags,
-         GError **error)
-{
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", target);
-    g_autofree char *data = NULL;
-    unsigned long flags =
-        coco_storage_parse_options(storage->options, storage->n_options, &data) | extra_flags;
-
-    if (mount(source, path, storage->fstype, flags, data) < 0) {
+    if (target < 0)
+        return false;
+    if (mount(source, target_path, storage->fstype, flags, data) < 0) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "mount %s '%s' on '%s': %s",
                     storage->fstype, source, storage->mount_point, g_strerror(errno));
         return false;
     }
-    return true;
-}
-
-static bool
-set_owner(const char *base, const Grpc__Storage *storage, GError **error)
-{
-    g_auto(CocoFd) fd = -1;
-    gid_t group = (gid_t) -1;
-    mode_t mode = 0;
-
-    for (size_t i = 0; i < storage->n_options; i++) {
-        if (g_str_has_prefix(storage->options[i], "fsgid="))
-            group = (gid_t) strtoul(storage->options[i] + strlen("fsgid="), NULL, 10);
-        if (g_str_has_prefix(storage->options[i], "mode="))
-            mode = (mode_t) strtoul(storage->options[i] + strlen("mode="), NULL, 8) & 07777;
-    }
-    if (storage->fs_group != NULL)
-        group = storage->fs_group->group_id;
-    if (group != (gid_t) -1)
-        mode = (mode != 0 ? mode : 0775) | S_ISGID;
-    if (mode == 0)
-        return true;
-    fd = coco_paths_open(base, storage->mount_point, O_RDONLY | O_DIRECTORY, 0, error);
-    if (fd < 0)
-        return false;
-    if ((group != (gid_t) -1 && fchown(fd, (uid_t) -1, group) < 0) || fchmod(fd, mode) < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "set owner of '%s': %s",
-                    storage->mount_point, g_strerror(errno));
-        return false;
-    }
-    return true;
-}
-
-/* True when a file system is mounted exactly there. */
-static bool
-is_mounted(int target)
-{
-    struct statx status;
-
-    return statx(target, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) == 0 &&
-           (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-}
-
-void
-coco_storages_remember(CocoStorages *storages, const char *path, bool is_disk)
-{
-    CocoStorageMount *mounted = g_new(CocoStorageMount, 1);
-
-    *mounted = (CocoStorageMount){ .path = g_strdup(path), .is_disk = is_disk };
-    g_ptr_array_add(storages->mounted, mounted);
-}
-
-static void
-storage_mount_free(void *data)
-{
-    CocoStorageMount *mounted = data;
-
-    g_free(mounted->path);
-    g_free(mounted);
-}
-
-bool
-coco_storages_mount(CocoStorages *storages, const Grpc__Storage *storage, const char *source,
-                    const char *mount_point, GError **error)
-{
-    g_auto(CocoFd) target = coco_paths_make_directory(storages->base, mount_point, 0755, error);
-
-    if (target < 0)
-        return false;
-    if (is_mounted(target))
-        return true;
-    if (!mount_on(target, storage, source, 0, error))
-        return false;
-    coco_storages_remember(storages, mount_point, g_str_has_prefix(source, "/dev/"));
-    return true;
-}
-
-static bool
-mount_storage(CocoStorages *storages, const Grpc__Storage *storage, GError **error)
-{
-    return coco_storages_mount(storages, storage, storage->source, storage->mount_point, error);
+    return coco_storage_place_add(place, path, g_str_has_prefix(source, "/dev/"), error);
 }
 
 static bool
@@ -178,89 +54,207 @@ check_fstype(const Grpc__Storage *storage, const char *const *allowed, GError **
     return false;
 }
 
-static bool
-add_virtiofs(CocoStorages *storages, const Grpc__Storage *storage, GError **error)
-{
-    static const char *const allowed[] = { "virtiofs", NULL };
-
-    return check_fstype(storage, allowed, error) && mount_storage(storages, storage, error);
-}
+/* ---- owner ---- */
 
 static bool
-add_ephemeral(CocoStorages *storages, const Grpc__Storage *storage, GError **error)
+parse_number(const Grpc__Storage *storage, const char *key, unsigned int base, guint64 *out_number,
+             GError **error)
 {
-    static const char *const allowed[] = { "tmpfs", "hugetlbfs", NULL };
-
-    return check_fstype(storage, allowed, error) && mount_storage(storages, storage, error) &&
-           set_owner(storages->base, storage, error);
-}
-
-static bool
-add_local(CocoStorages *storages, const Grpc__Storage *storage, GError **error)
-{
-    g_auto(CocoFd) directory =
-        coco_paths_make_directory(storages->base, storage->mount_point, 0755, error);
-
-    return directory >= 0 && set_owner(storages->base, storage, error);
-}
-
-/* The directories of an overlay come from the host as paths; each must be inside. */
-static bool
-check_overlay_options(const CocoStorages *storages, const Grpc__Storage *storage, GError **error)
-{
-    static const char *const keys[] = { "lowerdir=", "upperdir=", "workdir=" };
-
     for (size_t i = 0; i < storage->n_options; i++) {
-        for (size_t j = 0; j < G_N_ELEMENTS(keys); j++) {
-            g_auto(GStrv) paths = NULL;
+        const char *option = storage->options[i];
 
-            if (!g_str_has_prefix(storage->options[i], keys[j]))
-                continue;
-            paths = g_strsplit(storage->options[i] + strlen(keys[j]), ":", -1);
-            for (size_t k = 0; paths[k] != NULL; k++) {
-                g_auto(CocoFd) fd =
-                    coco_paths_open(storages->base, paths[k], O_PATH | O_DIRECTORY, 0, error);
-
-                if (fd < 0)
-                    return false;
-            }
+        if (g_str_has_prefix(option, key) &&
+            !g_ascii_string_to_unsigned(option + strlen(key), base, 0,
+                                        base == 8 ? 07777 : G_MAXUINT32 - 1, out_number, NULL)) {
+            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                        "storage '%.300s': option '%s' has no number", storage->mount_point, key);
+            return false;
         }
     }
     return true;
 }
 
 static bool
-add_overlay(CocoStorages *storages, const Grpc__Storage *storage, GError **error)
+set_owner(const CocoStoragePlace *place, const Grpc__Storage *storage, GError **error)
+{
+    guint64 group = G_MAXUINT32;
+    guint64 mode = 0;
+    g_auto(CocoFd) fd = -1;
+    g_autofree char *path = NULL;
+
+    if (!parse_number(storage, "fsgid=", 10, &group, error) ||
+        !parse_number(storage, "mode=", 8, &mode, error))
+        return false;
+    if (storage->fs_group != NULL)
+        group = storage->fs_group->group_id;
+    if (group != G_MAXUINT32)
+        mode = (mode != 0 ? mode : 0775) | S_ISGID;
+    if (mode == 0)
+        return true;
+    fd = coco_paths_open_place(place->table->base, place->path, error);
+    if (fd < 0)
+        return false;
+    path = g_strdup_printf("/proc/self/fd/%d", fd);
+    if ((group != G_MAXUINT32 && chown(path, (uid_t) -1, (gid_t) group) < 0) ||
+        chmod(path, (mode_t) mode) < 0) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "set owner of '%s': %s",
+                    storage->mount_point, g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* ---- drivers ---- */
+
+static bool
+add_virtiofs(CocoStoragePlace *place, const Grpc__Storage *storage, GError **error)
+{
+    static const char *const allowed[] = { "virtiofs", NULL };
+    g_autofree char *data = NULL;
+    unsigned long flags;
+
+    return check_fstype(storage, allowed, error) &&
+           coco_storage_parse_options(storage, &flags, &data, error) &&
+           coco_storage_mount(place, storage, storage->source, place->path, flags, data, error);
+}
+
+static bool
+add_ephemeral(CocoStoragePlace *place, const Grpc__Storage *storage, GError **error)
+{
+    static const char *const allowed[] = { "tmpfs", "hugetlbfs", NULL };
+    g_autofree char *data = NULL;
+
+    place->is_tmpfs = strcmp(storage->fstype, "tmpfs") == 0;
+    return check_fstype(storage, allowed, error) &&
+           coco_storage_parse_options(storage, &place->flags, &data, error) &&
+           coco_storage_mount(place, storage, storage->source, place->path, place->flags, data,
+                              error) &&
+           set_owner(place, storage, error);
+}
+
+static bool
+add_local(CocoStoragePlace *place, const Grpc__Storage *storage, GError **error)
+{
+    g_autofree char *data = NULL;
+    g_auto(CocoFd) directory = -1;
+    unsigned long flags;
+
+    if (!coco_storage_parse_options(storage, &flags, &data, error))
+        return false;
+    directory = coco_paths_make_place(place->table->base, place->path, 0755, error);
+    return directory >= 0 && set_owner(place, storage, error);
+}
+
+/* Opens what the host names as a directory of the overlay, and appends it as the descriptor: what
+ * was checked is what is mounted. A name with the overlay's own punctuation is no name. */
+static bool
+add_overlay_directory(const CocoStoragePlace *place, const char *name, GArray *fds, GString *data,
+                      GError **error)
+{
+    g_autofree char *path = coco_storage_path(place->table, name, error);
+    int fd;
+
+    if (path == NULL)
+        return false;
+    if (strpbrk(path, "\\,") != NULL) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
+                    "overlay: directory '%.300s' has a comma or a backslash", path);
+        return false;
+    }
+    fd = coco_paths_open_place(place->table->base, path, error);
+    if (fd < 0)
+        return false;
+    g_array_append_val(fds, fd);
+    g_string_append_printf(data, "/proc/self/fd/%d", fd);
+    return true;
+}
+
+static bool
+add_overlay_option(const CocoStoragePlace *place, const char *option, GArray *fds, GString *data,
+                   GError **error)
+{
+    static const char *const keys[] = { "lowerdir=", "upperdir=", "workdir=" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+        g_auto(GStrv) names = NULL;
+
+        if (!g_str_has_prefix(option, keys[i]))
+            continue;
+        names = g_strsplit(option + strlen(keys[i]), ":", i == 0 ? -1 : 1);
+        g_string_append_printf(data, "%s%s", data->len > 0 ? "," : "", keys[i]);
+        for (size_t j = 0; names[j] != NULL; j++) {
+            if (j > 0)
+                g_string_append_c(data, ':');
+            if (!add_overlay_directory(place, names[j], fds, data, error))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void
+close_all(GArray *fds)
+{
+    for (unsigned int i = 0; i < fds->len; i++)
+        coco_fd_clear(&g_array_index(fds, int, i));
+}
+
+static bool
+mount_overlay(CocoStoragePlace *place, const Grpc__Storage *storage, GError **error)
+{
+    g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GString) data = g_string_new(NULL);
+    g_autofree char *plain = NULL;
+    unsigned long flags;
+    bool good = coco_storage_parse_options(storage, &flags, &plain, error);
+
+    g_string_append(data, good ? plain : "");
+    for (size_t i = 0; good && i < storage->n_options; i++)
+        good = add_overlay_option(place, storage->options[i], fds, data, error);
+    good =
+        good && coco_storage_mount(place, storage, "overlay", place->path, flags, data->str, error);
+    close_all(fds);
+    return good;
+}
+
+static bool
+add_overlay(CocoStoragePlace *place, const Grpc__Storage *storage, GError **error)
 {
     static const char *const allowed[] = { "overlay", NULL };
 
     if (!check_fstype(storage, allowed, error))
         return false;
     for (size_t i = 0; i < storage->n_driver_options; i++) {
-        const char *option = storage->driver_options[i];
+        const char *name = storage->driver_options[i] + strlen(OVERLAY_CREATE_OPTION);
+        g_autofree char *path = coco_storage_path(place->table, name, error);
         g_auto(CocoFd) made = -1;
 
-        if (!g_str_has_prefix(option, OVERLAY_CREATE_OPTION))
-            continue;
-        made = coco_paths_make_directory(storages->base, option + strlen(OVERLAY_CREATE_OPTION),
-                                         0755, error);
+        if (path == NULL)
+            return false;
+        made = coco_paths_make_place(place->table->base, path, 0755, error);
         if (made < 0)
             return false;
     }
-    return check_overlay_options(storages, storage, error) &&
-           mount_storage(storages, storage, error);
+    return mount_overlay(place, storage, error);
 }
 
-/* clang-format off */
-static const struct {
+typedef bool (*AddFunc)(CocoStoragePlace *place, const Grpc__Storage *storage, GError **error);
+
+typedef struct {
     const char *name;
-    MountFunc add;
-} drivers[] = {
-    { "virtio-fs", add_virtiofs },
-    { "ephemeral", add_ephemeral },
-    { "local", add_local },
-    { "overlayfs", add_overlay },
-    { "blk", coco_storages_add_disk },
+    AddFunc add;
+    const char *driver_option; /* the one prefix it knows */
+    bool sets_owner;           /* knows fs_group */
+    bool is_pods;              /* stays when the containers that use it have gone: an emptyDir */
+} Driver;
+
+/* clang-format off */
+static const Driver drivers[] = {
+    { "virtio-fs", add_virtiofs, NULL, false, false },
+    { "ephemeral", add_ephemeral, NULL, true, true },
+    { "local", add_local, NULL, true, true },
+    { "overlayfs", add_overlay, OVERLAY_CREATE_OPTION, false, false },
+    { "blk", coco_storage_add_disk, NULL, false, false },
 };
 /* clang-format on */
 
@@ -275,30 +269,51 @@ coco_storage_drivers(void)
     return names;
 }
 
+static bool
+refuse(const Grpc__Storage *storage, const char *what, const char *value, GError **error)
+{
+    g_autofree char *shown = g_strescape(value, NULL);
+
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
+                "storage driver '%.64s': %s '%.100s' is not supported by this agent",
+                storage->driver, what, shown);
+    return false;
+}
+
+/* What a storage may ask for besides its options; what is not done is refused. driver: nullable, of
+ * a layer. */
+static bool
+check_extras(const Grpc__Storage *storage, const Driver *driver, GError **error)
+{
+    const char *known = driver != NULL ? driver->driver_option : NULL;
+
+    for (size_t i = 0; i < storage->n_driver_options; i++) {
+        if (known == NULL || !g_str_has_prefix(storage->driver_options[i], known))
+            return refuse(storage, "driver option", storage->driver_options[i], error);
+    }
+    if (storage->fs_group != NULL && (driver == NULL || !driver->sets_owner))
+        return refuse(storage, "field", "fs_group", error);
+    return true;
+}
+
+/* ---- sets ---- */
+
 CocoStorages *
-coco_storages_new(const char *base)
+coco_storages_new(CocoStorageTable *table)
 {
     CocoStorages *storages = g_new0(CocoStorages, 1);
 
-    storages->base = g_strdup(base);
-    storages->mounted = g_ptr_array_new_with_free_func(storage_mount_free);
+    storages->table = table;
+    storages->places = g_ptr_array_new();
     return storages;
 }
 
 static void
-unmount_to(CocoStorages *storages, guint count)
+unuse_to(CocoStorages *storages, unsigned int count)
 {
-    while (storages->mounted->len > count) {
-        const CocoStorageMount *mounted =
-            g_ptr_array_index(storages->mounted, storages->mounted->len - 1);
-
-        if (mounted->is_disk)
-            coco_storage_settle_disk(mounted->path);
-        (void) umount2(mounted->path, MNT_DETACH | UMOUNT_NOFOLLOW);
-        if (mounted->is_disk)
-            (void) rmdir(mounted->path);
-        g_ptr_array_remove_index(storages->mounted, storages->mounted->len - 1);
-    }
+    while (storages->places->len > count)
+        coco_storage_place_unuse(
+            g_ptr_array_steal_index(storages->places, storages->places->len - 1));
 }
 
 void
@@ -306,68 +321,198 @@ coco_storages_free(CocoStorages *storages)
 {
     if (storages == NULL)
         return;
-    unmount_to(storages, 0);
-    g_ptr_array_unref(storages->mounted);
-    g_free(storages->base);
+    unuse_to(storages, 0);
+    g_ptr_array_unref(storages->places);
     g_free(storages);
+}
+
+static void
+use(CocoStorages *storages, CocoStoragePlace *place)
+{
+    coco_storage_place_use(place);
+    g_ptr_array_add(storages->places, place);
+}
+
+/* With lengths, so that two requests never have one identity. */
+static void
+append_text(GString *identity, const char *text)
+{
+    g_string_append_printf(identity, "%zu:%s", strlen(text), text);
+}
+
+static void
+append_identity(GString *identity, const Grpc__Storage *storage)
+{
+    append_text(identity, storage->driver);
+    append_text(identity, storage->source);
+    append_text(identity, storage->fstype);
+    g_string_append_printf(identity, "%zu;", storage->n_options);
+    for (size_t i = 0; i < storage->n_options; i++)
+        append_text(identity, storage->options[i]);
+    g_string_append_printf(identity, "%zu;", storage->n_driver_options);
+    for (size_t i = 0; i < storage->n_driver_options; i++)
+        append_text(identity, storage->driver_options[i]);
+    if (storage->fs_group != NULL)
+        g_string_append_printf(identity, "g%u", storage->fs_group->group_id);
+}
+
+static const Driver *
+find_driver(const Grpc__Storage *storage, GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++) {
+        if (strcmp(storage->driver, drivers[i].name) == 0)
+            return &drivers[i];
+    }
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
+                "storage driver '%.64s' is not supported by this agent", storage->driver);
+    return NULL;
 }
 
 static bool
 add_one(CocoStorages *storages, const Grpc__Storage *storage, GError **error)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++) {
-        if (strcmp(storage->driver, drivers[i].name) == 0)
-            return drivers[i].add(storages, storage, error);
-    }
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
-                "storage driver '%.64s' is not supported by this agent", storage->driver);
-    return false;
-}
+    const Driver *driver = find_driver(storage, error);
+    g_autofree char *path =
+        driver != NULL ? coco_storage_path(storages->table, storage->mount_point, error) : NULL;
+    g_autoptr(GString) identity = g_string_new(NULL);
+    g_autoptr(GError) taken = NULL;
+    CocoStoragePlace *place;
 
-bool
-coco_storages_add(CocoStorages *storages, Grpc__Storage *const *list, size_t count, GError **error)
-{
-    guint before = storages->mounted->len;
-    bool has_layers = false;
-
-    if (count > COCO_STORAGES_MAX || before + count > COCO_STORAGES_MAX) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "more than %d storages",
-                    COCO_STORAGES_MAX);
+    if (path == NULL || !check_extras(storage, driver, error))
+        return false;
+    append_identity(identity, storage);
+    place = coco_storage_find(storages->table, path, identity->str, &taken);
+    if (taken != NULL) {
+        g_propagate_error(error, g_steal_pointer(&taken));
         return false;
     }
+    if (place == NULL) {
+        place = coco_storage_place_new(storages->table, path, identity->str);
+        if (!driver->add(place, storage, error)) {
+            coco_storage_place_free(place);
+            return false;
+        }
+        place->is_pods = driver->is_pods || storage->shared;
+        coco_storage_place_keep(place);
+    }
+    use(storages, place);
+    return true;
+}
+
+static bool
+add_layers(CocoStorages *storages, Grpc__Storage *const *list, size_t count, GError **error)
+{
+    const Grpc__Storage *upper = coco_storage_find_upper(list, count, error);
+    g_autofree char *path =
+        upper != NULL ? coco_storage_path(storages->table, upper->mount_point, error) : NULL;
+    g_autoptr(GString) identity = g_string_new(NULL);
+    g_autoptr(GError) taken = NULL;
+    CocoStoragePlace *place;
+
+    if (path == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (coco_storage_is_layer(list[i]) && !check_extras(list[i], NULL, error))
+            return false;
+        if (coco_storage_is_layer(list[i]))
+            append_identity(identity, list[i]);
+    }
+    place = coco_storage_find(storages->table, path, identity->str, &taken);
+    if (taken != NULL) {
+        g_propagate_error(error, g_steal_pointer(&taken));
+        return false;
+    }
+    if (place == NULL) {
+        place = coco_storage_place_new(storages->table, path, identity->str);
+        if (!coco_storage_add_layers(place, list, count, error)) {
+            coco_storage_place_free(place);
+            return false;
+        }
+        coco_storage_place_keep(place);
+    }
+    use(storages, place);
+    return true;
+}
+
+static bool
+add_all(CocoStorages *storages, Grpc__Storage *const *list, size_t count, GError **error)
+{
+    bool has_layers = false;
+
     for (size_t i = 0; i < count; i++) {
         bool is_layer = coco_storage_is_layer(list[i]);
 
         has_layers = has_layers || is_layer;
         if (!is_layer && !add_one(storages, list[i], error)) {
             g_prefix_error(error, "storage %zu: ", i);
-            unmount_to(storages, before);
             return false;
         }
     }
-    if (has_layers && !coco_storages_add_layers(storages, list, count, error)) {
-        unmount_to(storages, before);
-        return false;
-    }
-    return true;
+    return !has_layers || add_layers(storages, list, count, error);
 }
 
 bool
-coco_storages_remount(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
-                      GError **error)
+coco_storages_add(CocoStorages *storages, Grpc__Storage *const *list, size_t count, GError **error)
+{
+    unsigned int before = storages->places->len;
+
+    if (count > COCO_STORAGES_MAX || before + count > COCO_STORAGES_MAX) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "more than %d storages",
+                    COCO_STORAGES_MAX);
+        return false;
+    }
+    if (!add_all(storages, list, count, error)) {
+        unuse_to(storages, before);
+        return false;
+    }
+    for (unsigned int i = before; i < storages->places->len; i++)
+        coco_storage_place_settle(storages->places->pdata[i]);
+    return true;
+}
+
+/* ---- new options ---- */
+
+static bool
+remount(const CocoStoragePlace *place, const Grpc__Storage *storage, GError **error)
+{
+    g_autofree char *data = NULL;
+    g_auto(CocoFd) target = coco_storage_place_open(place, error);
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", target);
+
+    if (target < 0 || !coco_storage_parse_remount(storage, place->flags, &data, error))
+        return false;
+    if (mount("tmpfs", path, "tmpfs", MS_REMOUNT | place->flags, data) == 0)
+        return true;
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "remount '%s': %s",
+                storage->mount_point, g_strerror(errno));
+    return false;
+}
+
+static bool
+remount_one(const CocoStorageTable *table, const Grpc__Storage *storage, GError **error)
+{
+    g_autofree char *path = coco_storage_path(table, storage->mount_point, error);
+
+    if (path == NULL)
+        return false;
+    for (unsigned int i = 0; i < table->places->len; i++) {
+        const CocoStoragePlace *place = table->places->pdata[i];
+
+        if (strcmp(place->path, path) == 0 && place->is_tmpfs &&
+            strcmp(storage->fstype, "tmpfs") == 0)
+            return remount(place, storage, error);
+    }
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "'%s' is not a mounted tmpfs",
+                storage->mount_point);
+    return false;
+}
+
+bool
+coco_storage_table_remount(const CocoStorageTable *table, Grpc__Storage *const *list, size_t count,
+                           GError **error)
 {
     for (size_t i = 0; i < count; i++) {
-        g_auto(CocoFd) target =
-            coco_paths_open(storages->base, list[i]->mount_point, O_PATH | O_DIRECTORY, 0, error);
-
-        if (target < 0)
-            return false;
-        if (strcmp(list[i]->fstype, "tmpfs") != 0 || !is_mounted(target)) {
-            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                        "'%s' is not a mounted tmpfs", list[i]->mount_point);
-            return false;
-        }
-        if (!mount_on(target, list[i], list[i]->source, MS_REMOUNT, error))
+        if (!remount_one(table, list[i], error))
             return false;
     }
     return true;

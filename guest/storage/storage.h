@@ -3,11 +3,19 @@
  * The storages of a sandbox or a container: what a host asks to be mounted before anything runs.
  *
  * Drivers: virtio-fs, ephemeral (tmpfs, hugetlbfs), local (a directory), overlayfs, blk (a disk),
- * erofs.multi-layer (disks that become an overlay). Others are UNIMPLEMENTED. Mount points are
- * confined to the base directory; no link is followed out of it.
+ * erofs.multi-layer (disks that become an overlay). Others are UNIMPLEMENTED, and so is what a
+ * storage asks for that is not done. Mount points are confined to the base directory; no link is
+ * followed. Options are those of a list.
  *
- * Ownership: a set owns its mounts and takes them away, the last first, when it is freed.
- * Thread: any; mounting virtiofs waits for the host's file server, which is up before the guest.
+ * A pod has one table. The same storage (mount point, driver, source, file system, options) asked
+ * for again is only counted; another one at the same mount point is refused (ALREADY_EXISTS), and
+ * so is one that would hide another. It is unmounted when the last set that has it is freed; an
+ * ephemeral or local one, or one that says it is shared, stays as long as the table: it is an
+ * emptyDir of the pod, whose containers come and go.
+ *
+ * Ownership: a table owns what is mounted and undoes it, the last first, when it is freed, after
+ * the sets. Thread: any; mounting virtiofs waits for the host's file server, which is up before the
+ * guest.
  */
 #pragma once
 
@@ -18,27 +26,30 @@
 
 #include "guest-protocol/proto/agent-pb.h"
 
-#define COCO_STORAGES_MAX 256
+#define COCO_STORAGES_MAX 256        /* of a set */
+#define COCO_STORAGE_PLACES_MAX 1024 /* of a table */
 
+typedef struct _CocoStorageTable CocoStorageTable;
 typedef struct _CocoStorages CocoStorages;
 
 /* base: the directory that mount points must be below (copied). */
-CocoStorages *coco_storages_new(const char *base);
+CocoStorageTable *coco_storage_table_new(const char *base);
+void coco_storage_table_free(CocoStorageTable *table);
+
+/* New sizes for mounted tmpfs: nothing else of them changes. */
+bool coco_storage_table_remount(const CocoStorageTable *table, Grpc__Storage *const *list,
+                                size_t count, GError **error);
+
+/* table: borrowed. */
+CocoStorages *coco_storages_new(CocoStorageTable *table);
 void coco_storages_free(CocoStorages *storages);
 
-/* Mounts one after the other; on error what this call had mounted is undone. A mount point that is
- * mounted already is left as it is. */
+/* Mounts one after the other; on error what this call had mounted is undone. */
 bool coco_storages_add(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
                        GError **error);
-
-/* New options, the size in particular, for mounted tmpfs. */
-bool coco_storages_remount(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
-                           GError **error);
-
-/* Splits mount(8) options into flags and the rest, joined by commas (g_free()). */
-unsigned long coco_storage_parse_options(char *const *options, size_t count, char **out_data);
 
 /* The names of the drivers, NULL-terminated, for GetGuestDetails. */
 const char *const *coco_storage_drivers(void);
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoStorageTable, coco_storage_table_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoStorages, coco_storages_free)

@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
@@ -58,13 +60,14 @@ coco_paths_below(const char *base, const char *path, GError **error)
     return rest;
 }
 
+/* links: 0, or RESOLVE_NO_SYMLINKS. */
 static int
-open_beneath(int directory, const char *path, int flags, mode_t mode)
+open_beneath(int directory, const char *path, int flags, mode_t mode, uint64_t links)
 {
     struct open_how how = {
         .flags = (unsigned int) (flags | O_CLOEXEC),
         .mode = (flags & O_CREAT) != 0 ? mode : 0,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | links,
     };
 
     return (int) syscall(SYS_openat2, directory, *path != '\0' ? path : ".", &how, sizeof how);
@@ -87,8 +90,9 @@ fail_path(const char *verb, const char *path, GError **error)
     return -1;
 }
 
-int
-coco_paths_open(const char *base, const char *path, int flags, mode_t mode, GError **error)
+static int
+open_below(const char *base, const char *path, int flags, mode_t mode, uint64_t links,
+           GError **error)
 {
     g_auto(CocoFd) directory = -1;
     const char *rest = coco_paths_below(base, path, error);
@@ -99,12 +103,24 @@ coco_paths_open(const char *base, const char *path, int flags, mode_t mode, GErr
     directory = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
         return fail_path("open", base, error);
-    fd = open_beneath(directory, rest, flags, mode);
+    fd = open_beneath(directory, rest, flags, mode, links);
     return fd >= 0 ? fd : fail_path("open", path, error);
 }
 
 int
-coco_paths_make_directory(const char *base, const char *path, mode_t mode, GError **error)
+coco_paths_open(const char *base, const char *path, int flags, mode_t mode, GError **error)
+{
+    return open_below(base, path, flags, mode, 0, error);
+}
+
+int
+coco_paths_open_place(const char *base, const char *path, GError **error)
+{
+    return open_below(base, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS, error);
+}
+
+static int
+make_below(const char *base, const char *path, mode_t mode, uint64_t links, GError **error)
 {
     g_auto(CocoFd) directory = -1;
     g_auto(GStrv) parts = NULL;
@@ -123,11 +139,34 @@ coco_paths_make_directory(const char *base, const char *path, mode_t mode, GErro
             continue;
         if (mkdirat(directory, parts[i], mode) < 0 && errno != EEXIST)
             return fail_path("make directory", path, error);
-        next = open_beneath(directory, parts[i], O_PATH | O_DIRECTORY, 0);
+        next = open_beneath(directory, parts[i], O_PATH | O_DIRECTORY, 0, links);
         if (next < 0)
             return fail_path("open directory", path, error);
         coco_fd_clear(&directory);
         directory = next;
     }
     return coco_fd_steal(&directory);
+}
+
+int
+coco_paths_make_directory(const char *base, const char *path, mode_t mode, GError **error)
+{
+    return make_below(base, path, mode, 0, error);
+}
+
+int
+coco_paths_make_place(const char *base, const char *path, mode_t mode, GError **error)
+{
+    return make_below(base, path, mode, RESOLVE_NO_SYMLINKS, error);
+}
+
+void
+coco_paths_remove_place(const char *base, const char *path)
+{
+    g_autofree char *parent = g_path_get_dirname(path);
+    g_autofree char *name = g_path_get_basename(path);
+    g_auto(CocoFd) directory = coco_paths_open_place(base, parent, NULL);
+
+    if (directory >= 0)
+        (void) unlinkat(directory, name, AT_REMOVEDIR);
 }

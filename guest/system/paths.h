@@ -30,3 +30,11 @@ int coco_paths_open(const char *base, const char *path, int flags, mode_t mode, 
 /* Makes the directory path below base and all that lead to it, without following a link out of
  * base, and returns it opened with O_PATH. -1 with error set. */
 int coco_paths_make_directory(const char *base, const char *path, mode_t mode, GError **error);
+
+/* The same for a place that something is mounted on: no link is followed at all, so that a path is
+ * always the same directory. Opened with O_PATH. -1 with error set. */
+int coco_paths_open_place(const char *base, const char *path, GError **error);
+int coco_paths_make_place(const char *base, const char *path, mode_t mode, GError **error);
+
+/* Takes the directory away if it is empty. */
+void coco_paths_remove_place(const char *base, const char *path);

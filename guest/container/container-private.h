@@ -10,7 +10,7 @@
 
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/container/container.h"
-#include "guest/system/file-watch.h"
+#include "guest/system/memory-watch.h"
 
 typedef enum {
     COCO_CONTAINER_NEW,
@@ -39,8 +39,7 @@ struct _CocoContainer {
     bool frozen;
     bool shares_pid_namespace;
     CocoFreeze *freeze;
-    CocoFileWatch *oom_watch;
-    uint64_t oom_kills;
+    CocoMemoryWatch *memory_watch;
 };
 
 /* A verb of the runtime in flight. */

@@ -61,7 +61,7 @@ coco_container_unref(CocoContainer *container)
 {
     if (container == NULL || !g_ref_count_dec(&container->refs))
         return;
-    g_clear_pointer(&container->oom_watch, coco_file_watch_free);
+    g_clear_pointer(&container->memory_watch, coco_memory_watch_free);
     drop_processes(container);
     g_hash_table_unref(container->processes);
     g_free(container->start_error);
@@ -85,23 +85,18 @@ coco_container_get_bundle(const CocoContainer *container)
 }
 
 static void
-on_memory_event(void *user_data)
+on_oom_kill(void *user_data)
 {
-    CocoContainer *container = user_data;
-    uint64_t kills = coco_cgroup_oom_kills(container->cgroup);
+    const CocoContainer *container = user_data;
 
-    if (kills > container->oom_kills) {
-        container->oom_kills = kills;
-        container->host->on_oom(container->id, container->host->user_data);
-    }
+    container->host->on_oom(container->id, container->host->user_data);
 }
 
 void
 coco_container_init_exited(CocoContainer *container)
 {
-    if (container->oom_watch != NULL)
-        on_memory_event(container);
-    g_clear_pointer(&container->oom_watch, coco_file_watch_free);
+    coco_memory_watch_check(container->memory_watch);
+    g_clear_pointer(&container->memory_watch, coco_memory_watch_free);
     if (container->state != COCO_CONTAINER_REMOVING)
         container->state = COCO_CONTAINER_STOPPED;
     /* The end of a pid namespace ends all in it; without one of its own that is up to us. */
@@ -114,12 +109,12 @@ coco_container_init_exited(CocoContainer *container)
 static void
 watch_memory(CocoContainer *container)
 {
-    g_autofree char *path = g_build_filename(container->cgroup, "memory.events", NULL);
+    const CocoContainerHost *host = container->host;
     g_autoptr(GError) error = NULL;
 
-    container->oom_watch =
-        coco_file_watch_new(container->host->files, path, on_memory_event, container, &error);
-    if (container->oom_watch == NULL)
+    container->memory_watch = coco_memory_watch_new(container->id, container->cgroup, host->files,
+                                                    host->reaper, on_oom_kill, container, &error);
+    if (container->memory_watch == NULL)
         g_message("container %s: out-of-memory kills will not be told: %s", container->id,
                   error->message);
 }

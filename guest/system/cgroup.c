@@ -328,3 +328,58 @@ coco_cgroup_oom_kills(const char *directory)
     for_each_pair(directory, "memory.events", on_wanted_pair, &wanted);
     return wanted.value;
 }
+
+static void
+on_memory_stat(const char *key, uint64_t value, void *user_data)
+{
+    CocoCgroupMemory *memory = user_data;
+
+    /* Not "file", which counts shared memory too. */
+    if (strcmp(key, "inactive_file") == 0 || strcmp(key, "active_file") == 0 ||
+        strcmp(key, "slab_reclaimable") == 0)
+        memory->reclaimable += value;
+    else if (strcmp(key, "workingset_refault_file") == 0)
+        memory->refaults = value;
+    else if (strcmp(key, "pgmajfault") == 0)
+        memory->major_faults = value;
+}
+
+/* Adds the total of the line "full avg10=… avg60=… avg300=… total=MICROSECONDS". */
+static bool
+add_stall(const char *directory, const char *name, uint64_t *total)
+{
+    g_autofree char *text = read_file(directory, name);
+    const char *line = text != NULL ? strstr(text, "full ") : NULL;
+    const char *number = line != NULL ? strstr(line, "total=") : NULL;
+
+    if (number == NULL)
+        return false;
+    *total += g_ascii_strtoull(number + strlen("total="), NULL, 10);
+    return true;
+}
+
+bool
+coco_cgroup_read_memory(const char *directory, CocoCgroupMemory *out_memory)
+{
+    CocoCgroupMemory memory = { 0 };
+    Wanted hits = { "max", 0 };
+
+    if (!add_stall(directory, "memory.pressure", &memory.stalled_us) ||
+        !add_stall(directory, "io.pressure", &memory.stalled_us))
+        return false;
+    memory.usage = read_number(directory, "memory.current");
+    memory.limit = read_number(directory, "memory.max");
+    for_each_pair(directory, "memory.stat", on_memory_stat, &memory);
+    for_each_pair(directory, "memory.events", on_wanted_pair, &hits);
+    memory.limit_hits = hits.value;
+    *out_memory = memory;
+    return true;
+}
+
+bool
+coco_cgroup_set_memory_limit(const char *directory, uint64_t limit, GError **error)
+{
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT "\n", limit);
+
+    return write_file(directory, "memory.max", text, error);
+}

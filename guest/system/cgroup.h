@@ -34,5 +34,22 @@ bool coco_cgroup_kill(const char *directory, GError **error);
 /* Removes it with those below it; false when there are processes in it. Nothing there is fine. */
 bool coco_cgroup_remove(const char *directory);
 
+/* What tells whether a cgroup is out of memory. Counters count from the cgroup's beginning. */
+typedef struct {
+    uint64_t usage;        /* bytes */
+    uint64_t limit;        /* bytes, or UINT64_MAX */
+    uint64_t reclaimable;  /* bytes of files and caches that the kernel can drop */
+    uint64_t limit_hits;   /* how often more was wanted than the limit allows */
+    uint64_t refaults;     /* pages of files that were dropped and had to be read again */
+    uint64_t major_faults; /* page faults that had to read */
+    uint64_t stalled_us;   /* time in which everybody in it waited for memory or a disk */
+} CocoCgroupMemory;
+
+/* False when the cgroup is not there, or the kernel measures no pressure (psi=0). */
+bool coco_cgroup_read_memory(const char *directory, CocoCgroupMemory *out_memory);
+
 /* How many processes the kernel has killed for want of memory. */
 uint64_t coco_cgroup_oom_kills(const char *directory);
+
+/* Below what is used, the kernel reclaims and then kills until it fits, before this returns. */
+bool coco_cgroup_set_memory_limit(const char *directory, uint64_t limit, GError **error);

@@ -2,8 +2,9 @@
 """Resources of a running task: Update takes effect where the process lives, statistics are complete and add up, and running
 out of memory is told."""
 import json
+import shutil
 
-from harness import events, ociconfig, wire
+from harness import events, ociconfig, paths, wire
 from harness.case import contains, equal
 from harness.shim import Shim
 
@@ -151,6 +152,46 @@ def test_first_process_runs_out_of_memory(case):
     metrics = container.metrics()
     counts = metrics.get("memory_events") or metrics["memory_oom_control"]
     assert counts.get("oom_kill", 0) >= 1, metrics
+
+
+def with_memory_hog(case, limit, *command):
+    """The config of a container whose root has the program that reads itself, on a shared directory."""
+    root = ociconfig.root_file_system(case.directory)
+    shutil.copy(paths.MEMORY_HOG, root / "bin")
+    spec = ociconfig.base(root, *command)
+    spec["linux"]["resources"]["memory"] = {"limit": limit}
+    return ociconfig.write(case.directory / "config.json", spec)
+
+
+def test_no_memory_but_its_own_program(case):
+    """A container in which only the pages of its programs can be dropped, and are needed at once again, is out of memory. In
+    a VM such pages are its own, and a kernel that always finds one to drop kills nobody."""
+    watch = case.events()
+    grows, stays = "memory-hog; status=$?; echo ended with $status", "exec memory-hog 127 1000"
+    # On the machine the pages of a program are whose who read them first: there the second has enough.
+    script = f"{grows}; {stays if case.runtime == 'coco' else 'exit $status'}"
+    container = case.container(config=with_memory_hog(case, 128 * MEBI, "sh", "-c", script), log=case.directory / "log")
+    contains(watch.wait("/tasks/exit", container.id, 60).replace(" ", ""), '"exit_status":137')
+    contains((case.directory / "log").read_text(), "ended with 137")
+    watch.wait("/tasks/oom", container.id, 60)
+    metrics = container.metrics()
+    counts = metrics.get("memory_events") or metrics["memory_oom_control"]
+    if case.runtime == "coco":
+        topics = [topic for topic, line in watch.seen if container.id in line and topic in ("/tasks/oom", "/tasks/exit")]
+        equal(topics[-1], "/tasks/exit", f"{topics}")
+        equal((topics.count("/tasks/oom"), counts["oom_kill"]), (2, 2))
+    assert counts.get("oom_kill", 0) >= 1, metrics
+
+
+def test_files_at_the_limit(case):
+    """Writing and reading more files than memory holds, and a program of which not all fits, are slow, and no reason to kill."""
+    script = ("dd if=/dev/zero of=/tmp/file bs=1M count=80 && for i in 1 2 3; do cat /tmp/file > /dev/null; done && "
+              "rm /tmp/file && memory-hog 56 6 && echo all done")
+    watch = case.events()
+    container = case.container(config=with_memory_hog(case, 64 * MEBI, "sh", "-c", script), log=case.directory / "log")
+    watch.wait("/tasks/exit", container.id, 120)
+    contains((case.directory / "log").read_text(), "all done")
+    assert "/tasks/oom" not in [topic for topic, line in watch.seen if container.id in line], watch.seen
 
 
 def test_network_without_interfaces(case):

@@ -81,11 +81,12 @@ class Project:
 
     def content(self):
         """{path on the disk: file}"""
-        pattern = self.build / "tests" / "container" / "pattern"
-        if not pattern.exists():
-            raise NodeError(f"find '{pattern}': build the tests first (meson compile -C {self.build})")
         found = {f"packages/{p.name}": p for p in self.packages.glob("*.deb")}
-        found["build/tests/container/pattern"] = pattern
+        for name in ("pattern", "memory-hog"):
+            program = self.build / "tests" / "container" / name
+            if not program.exists():
+                raise NodeError(f"find '{program}': build the tests first (meson compile -C {self.build})")
+            found[f"build/tests/container/{name}"] = program
         return found | {str(file.relative_to(TOP)): file for file in files_below(TESTS)}
 
     def make(self):

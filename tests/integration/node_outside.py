@@ -2,6 +2,7 @@
 """A node VM changes nothing of the machine that it runs on, and leaves nothing: after its command, after Ctrl-C, after kill -9."""
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -11,16 +12,18 @@ from harness.case import contains, equal
 SUITE = "node-outside"
 RUNTIMES = ("coco",)
 SECONDS = 600
+OTHERS = r"(/tmp|/run/coco-replay|/run/coco-quickstart|/run/containerd)(/|$)"  # what the tests beside these mount
 RUN = paths.SOURCE / "tests" / "node" / "run"
 
 
 def machine_state(case):
     """What a run could change. Its temporary files go to a folder of the test's (others use /tmp, too); processes that it leaves
-    are adopted by the harness, whose leak check finds them."""
+    are adopted by the harness, whose leak check finds them. Mounts of tests beside this one are below /tmp and /run."""
     temporary = case.directory / "tmp"
     temporary.mkdir(exist_ok=True)
-    return {"mounts": pathlib.Path("/proc/self/mounts").read_text().splitlines(),
-            "links": sorted(os.listdir("/sys/class/net")), "modules": sorted(os.listdir("/sys/module")),
+    mounts = [line for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()
+              if str(case.node.base) in line or not re.match(OTHERS, line.split()[1])]
+    return {"mounts": mounts, "links": sorted(os.listdir("/sys/class/net")), "modules": sorted(os.listdir("/sys/module")),
             "temporary files": sorted(os.listdir(temporary))}
 
 
@@ -32,12 +35,17 @@ def command(*words):
     return [str(w) for w in (RUN, "trixie", "--build", paths.BUILD, "--guest-image", paths.BUILD / "guest-image", "--", *words)]
 
 
+def as_in_a_terminal():
+    """A background job of a script ignores SIGINT, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(case, *words):
     """A run whose command has begun."""
     log = case.directory / "out"
     with open(log, "wb") as out:
         popen = processes.own(subprocess.Popen(command(*words), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE,
-                                               start_new_session=True, env=environment(case)))
+                                               start_new_session=True, env=environment(case), preexec_fn=as_in_a_terminal))
     if not events.wait_for_text(log, "begun", 240):
         popen.kill()
         raise AssertionError(f"the command does not begin: {popen.communicate()[1].decode(errors='replace')}")

@@ -7,6 +7,7 @@ from harness import paths, processes
 from harness.case import equal
 
 SUITE = "image"
+TOGETHER = "guest image cache"
 RUNTIMES = ("coco",)
 SECONDS = 600
 FILES = ("vmlinuz", "initrd.img", "manifest.json")

@@ -8,6 +8,7 @@ from harness import paths, processes
 from harness.case import contains, equal
 
 SUITE = "quickstart"
+TOGETHER = "guest image cache"
 RUNTIMES = ("coco",)
 SECONDS = 1800
 PROGRAM = paths.SOURCE / "packaging" / "quickstart"

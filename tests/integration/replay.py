@@ -6,6 +6,7 @@ from harness.case import equal
 
 RUNTIMES = ("coco",)
 NEEDS_NODE = False
+TOGETHER = "fixed folder"  # there is one on a machine
 VERSIONS = ("1.6", "1.7", "2.1", "2.3")
 SEQUENCES = ("run", "terminal", "task", "gone")
 # The longest sequence comes in other pieces too: where a frame ends is no matter of the reads and writes.

@@ -16,6 +16,7 @@ from harness.case import equal
 SUITE = "tee"
 RUNTIMES = ("coco",)
 NEEDS_GUEST = False
+TOGETHER = "newer Debian"  # they share what its QEMU and libvirt made of the domains
 SECONDS = 600  # the first one fetches 70 MB of packages
 DOMAINS = paths.TESTS / "unit" / "vmm" / "golden" / "tee"
 GOLDEN = paths.TESTS / "integration" / "tee-arguments"

@@ -3,6 +3,7 @@
 """The python half of tests/run (see its --help): build, guest image, suites, one line per test, one summary."""
 import argparse
 import atexit
+import functools
 import os
 import pathlib
 import re
@@ -15,9 +16,11 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 MESON_SUITES = ("unit", "fuzz-corpus")
 NODE_SUITES = ("node-short", "node")
+OUTSIDE = "trixie"  # the node that node-outside looks at
 SUITES = ("style", "unit", "fuzz-corpus", "measure", "integration", "cri", "image", "tee", "quickstart", "endurance", "node-short")
 SANITIZED_SUITES = ("unit", "fuzz-corpus", "integration")
-EXTRA_SUITES = ("node", "soak", "memcheck", "containerd")  # only when asked for: long
+LONG_SUITES = ("long", "soak", "memcheck")
+EXTRA_SUITES = (*LONG_SUITES, "node", "containerd")  # only when asked for
 
 
 class Report:
@@ -25,12 +28,17 @@ class Report:
 
     def __init__(self):
         self.passed, self.failed, self.names = 0, 0, []
+        self.again, self.flaky = set(), []
         self.started = time.monotonic()
 
     def line(self, name, outcome, seconds, detail="", count=1):
         print(f"{outcome:8}{seconds:7.1f} s  {name}", flush=True)
-        if outcome == "passed":
+        if outcome == "again":
+            self.again.add(name)
+            print(f"    {detail}", flush=True)
+        elif outcome == "passed":
             self.passed += count
+            self.flaky += [name] if name in self.again else []
         else:
             self.failed += count
             self.names.append(name)
@@ -40,6 +48,10 @@ class Report:
     def finish(self):
         """The last line is for machines: nothing may follow it."""
         print(f"\n{self.passed + self.failed} tests in {time.monotonic() - self.started:.0f} s", flush=True)
+        if self.flaky:
+            print(f"{len(self.flaky)} flaky: passed, but only at the second try")
+        for name in self.flaky:
+            print(f"  flaky: {name}")
         for name in self.names:
             print(f"  failed: {name}")
         print(f"{self.passed} passed, {self.failed} failed", flush=True)
@@ -111,16 +123,20 @@ def publish_guest(image, place):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="tests/run", add_help=False)
-    parser.add_argument("--suite", action="append", choices=SUITES + EXTRA_SUITES)
+    parser.add_argument("--suite", action="append", choices=SUITES + EXTRA_SUITES + ("all",))
     parser.add_argument("--runtime", action="append", choices=("runc", "coco"))
     parser.add_argument("--node", action="append", choices=("trixie", "forky", "bookworm"))
     parser.add_argument("--build", type=pathlib.Path)
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--containerd", action="append", choices=("bookworm", "trixie", "forky"), default=[])
     parser.add_argument("-k", dest="pattern", default="")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() + 1)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--no-install", action="store_true")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.jobs < 1:
+        parser.error("--jobs: at least 1")
+    return args
 
 
 def print_list(suites, pattern, integration):
@@ -138,6 +154,71 @@ def print_list(suites, pattern, integration):
             print(f"{suite}: tests/node/run DISTRO -- python3 -m harness --suite ...")
 
 
+def beside(suites, build, pattern):
+    """The suites that need no containerd, as jobs that run beside those that do. What they take is about that of two cores."""
+    from harness import meson_tests, runner, style, vectors
+    found = []
+    if "style" in suites:
+        found.append(runner.Beside("style", 12, functools.partial(style.run, build, pattern)))
+    units = [functools.partial(meson_tests.run, build, suite, pattern) for suite in MESON_SUITES if suite in suites]
+    if units:
+        found.append(runner.Beside("unit and fuzz-corpus", 30, *units))
+    if "measure" in suites:
+        found.append(runner.Beside("measure", 45, functools.partial(vectors.run, pattern)))
+    return found
+
+
+def in_nodes(suites, args, build, outside):
+    """A job for each node; what looks at one from outside comes after the one that it looks at."""
+    from harness import runner
+    from node import suite as node_suite
+    found, left = [], outside
+    for distro in (args.node or node_suite.DEFAULT_SUITES) if suites else ():
+        runs = [functools.partial(node_suite.run, suite, (distro,), build, build / "guest-image", args.pattern,
+                                  args.runtime or ("coco",)) for suite in suites]
+        here, left = (left, []) if distro == OUTSIDE else ([], left)
+        found.append(runner.Beside(f"node {distro}", 300, *runs, tests=here))
+    return found + ([runner.Beside("node-outside", 100, tests=left)] if left else [])
+
+
+def early(suites, args, build):
+    """What takes its time because it comes over the network."""
+    from harness import memcheck, newer_debian, vectors
+    from node import base, suite
+    found = {"measure": [vectors.fetch], "tee": [newer_debian.fetch], "endurance": [memcheck.fetch],
+             "node-short": [base.Base(distro, build / "node").make for distro in args.node or suite.DEFAULT_SUITES]}
+    return [fetch for name, fetches in found.items() if name in suites and not args.pattern for fetch in fetches]
+
+
+def chosen_suites(args):
+    if args.suite:
+        found = [name for suite in args.suite for name in (SUITES + LONG_SUITES if suite == "all" else (suite,))]
+        return list(dict.fromkeys(found))
+    return list(SANITIZED_SUITES if args.sanitize else SUITES)
+
+
+def run(args, suites, build, place, report):
+    from harness import lanes, runner, sanitizers
+    runtimes = args.runtime or (("coco",) if args.sanitize else ("runc", "coco"))
+    integration = runner.find([s for s in suites if s not in NODE_SUITES], args.pattern, runtimes, args.containerd)
+    outside = runner.find(["node-outside"] if "node-short" in suites else [], args.pattern, args.runtime or ("coco",))
+    if args.list:
+        print_list(suites, args.pattern, integration + outside)
+        return 0
+    nodes = [suite for suite in NODE_SUITES if suite in suites]
+    with_guest = bool(nodes) or any(test.needs_guest for test in integration)
+    build.mkdir(parents=True, exist_ok=True)
+    with lanes.beside(*early(suites, args, build)) as fetcher:
+        prepare(report, build, with_guest, sanitizers.MESON_OPTIONS if args.sanitize else ())
+        if args.sanitize:
+            sanitizers.prepare(private_folder("ct-sanitizers-"))
+        if with_guest:
+            publish_guest(build / "guest-image", place)
+        more = beside(suites, build, args.pattern) + in_nodes(nodes, args, build, outside)
+        runner.run_all(integration, report.line, args.jobs, more, spare=[fetcher])
+    return report.finish()
+
+
 def main():
     args = parse_arguments()
     os.chdir(TOP)
@@ -147,39 +228,15 @@ def main():
     os.environ["COCO_TEST_BUILD"] = str(build)  # before harness.paths reads it
     place = guest_place(build)
     os.environ["COCO_TEST_GUEST"] = str(place)
-    from harness import meson_tests, runner, sanitizers, style, vectors
-    from node import suite as node_suite
-    suites = args.suite or (SANITIZED_SUITES if args.sanitize else SUITES)
-    runtimes = args.runtime or (("coco",) if args.sanitize else ("runc", "coco"))
-    integration = runner.find([s for s in suites if s not in NODE_SUITES], args.pattern, runtimes, args.containerd)
-    outside = runner.find(["node-outside"] if "node-short" in suites else [], args.pattern, args.runtime or ("coco",))
-    if args.list:
-        print_list(suites, args.pattern, integration + outside)
-        return 0
+    from harness import lanes
+    lanes.interruptible()
     report = Report()
-    nodes = [suite for suite in NODE_SUITES if suite in suites]
-    with_guest = bool(nodes) or any(test.needs_guest for test in integration)
-    prepare(report, build, with_guest, sanitizers.MESON_OPTIONS if args.sanitize else ())
-    if args.sanitize:
-        sanitizers.prepare(private_folder("ct-sanitizers-"))
-    if with_guest:
-        publish_guest(build / "guest-image", place)
-    if "style" in suites:
-        style.run(build, args.pattern, report.line)
-    for suite in MESON_SUITES:
-        if suite in suites:
-            meson_tests.run(build, suite, args.pattern, report.line)
-            for text in sanitizers.reports():
-                report.line(f"{suite}: a sanitizer's report", "failed", 0, text)
-    if "measure" in suites:
-        vectors.run(args.pattern, report.line)
-    runner.run_all(integration, report.line)
-    for suite in nodes:
-        node_suite.run(suite, args.node or node_suite.DEFAULT_SUITES, build, build / "guest-image", report.line, args.pattern,
-                       args.runtime or ("coco",))
-    if "node-short" in nodes:
-        runner.run_all(outside, report.line)
-    return report.finish()
+    try:
+        return run(args, chosen_suites(args), build, place, report)
+    except KeyboardInterrupt:
+        print("\ninterrupted")
+        report.finish()
+        return 130
 
 
 if __name__ == "__main__":

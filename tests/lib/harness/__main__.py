@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m harness [--suite NAME]… [--runtime runc|coco]… [--containerd DISTRO]… [-k TEXT] [--list]: only the integration
+"""python3 -m harness [--suite NAME]… [--runtime runc|coco]… [--containerd DISTRO]… [-k TEXT] [--jobs N] [--list]:
+only the integration
 part of tests/run, for a tree that is built already. COCO_TEST_BUILD names the build directory."""
 import argparse
 import sys
 
-from . import containerd_release, runner
+from . import containerd_release, lanes, runner
 
 
 def main():
@@ -13,6 +14,7 @@ def main():
     parser.add_argument("--runtime", action="append")
     parser.add_argument("--containerd", action="append", choices=tuple(containerd_release.RELEASES), default=[])
     parser.add_argument("-k", dest="pattern", default="")
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
     tests = runner.find(args.suite or ["integration"], args.pattern, args.runtime or ("runc", "coco"), args.containerd)
@@ -22,12 +24,17 @@ def main():
     outcomes = []
 
     def report(name, outcome, seconds, detail):
-        outcomes.append(outcome)
+        if outcome != "again":
+            outcomes.append(outcome)
         print(f"{outcome:8}{seconds:7.1f} s  {name}", flush=True)
         if outcome != "passed" and detail:
             print("    " + detail.replace("\n", "\n    "), flush=True)
 
-    runner.run_all(tests, report)
+    lanes.interruptible()
+    try:
+        runner.run_all(tests, report, args.jobs)
+    except KeyboardInterrupt:
+        return 130
     print(f"{outcomes.count('passed')} passed, {len(outcomes) - outcomes.count('passed')} failed")
     return 0 if outcomes.count("passed") == len(outcomes) else 1
 

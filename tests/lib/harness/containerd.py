@@ -15,7 +15,7 @@ import tempfile
 import termios
 import time
 
-from . import containerd_release, paths, patience, processes, vmconfig
+from . import containerd_release, once, paths, patience, processes, vmconfig
 
 NAMESPACE = "default"
 IMAGE = "coco.local/busybox:1"
@@ -43,7 +43,9 @@ def image_tar():
     tar = paths.BUILD / "test-image.tar"
     maker = paths.TESTS / "lib" / "make-oci-image"
     newest = max(maker.stat().st_mtime, paths.PATTERN.stat().st_mtime)
-    if not tar.exists() or tar.stat().st_mtime < newest:
+    with once.maker("test-image"):
+        if tar.exists() and tar.stat().st_mtime >= newest:
+            return tar
         processes.run([maker, "--out", tar, "--name", IMAGE, "--file", f"{paths.PATTERN}:/bin/pattern"])
     return tar
 

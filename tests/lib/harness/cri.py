@@ -2,7 +2,7 @@
 """CRI as the kubelet speaks it to containerd: gRPC calls, messages by their field numbers (k8s.io/cri-api, runtime/v1). Pods have
 the host's network, so that no CNI plugin is needed."""
 
-from . import containerd, events, patience, paths, processes, wire
+from . import containerd, events, once, patience, paths, processes, wire
 
 PAUSE = "coco.local/pause:1"
 POD, CONTAINER, NODE = 0, 1, 2  # NamespaceMode
@@ -30,7 +30,9 @@ def pause_image():
     """What holds a pod of a pause container: a process that does nothing and ends when it is told to."""
     tar = paths.BUILD / "pause-image.tar"
     maker = paths.TESTS / "lib" / "make-oci-image"
-    if not tar.exists() or tar.stat().st_mtime < maker.stat().st_mtime:
+    with once.maker("pause-image"):
+        if tar.exists() and tar.stat().st_mtime >= maker.stat().st_mtime:
+            return tar
         processes.run([maker, "--out", tar, "--name", PAUSE, "--cmd", "sh", "-c",
                        "trap 'exit 0' TERM INT; while :; do sleep 1000 & wait; done"])
     return tar

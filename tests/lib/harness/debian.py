@@ -5,7 +5,7 @@ import hashlib
 import re
 import subprocess
 
-from . import paths
+from . import once, paths
 
 FOLDER = paths.BUILD / "debian-packages"
 # Every release whose packages the tests know by version. sid: what Debian 14 will be.
@@ -88,6 +88,11 @@ def sha256(path):
 def file_of(name, version, path, digest):
     """A file of a package, checked against its sha256; fetched once for each build directory."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    with once.maker("debian-packages"):
+        return _file_of(name, version, path, digest)
+
+
+def _file_of(name, version, path, digest):
     folder = FOLDER / f"{name}_{version}"
     wanted = folder / path.lstrip("/")
     if not wanted.is_file() or sha256(wanted) != digest:

@@ -50,6 +50,13 @@ class Snapshot:
         new += [f"mount {path}" for path in sorted(set(self.node.mounts()) - self.mounts)]
         return new
 
+    def end_processes(self):
+        """Those that were left: named by leaks(), they go, a node VM that outlived its test among them."""
+        late = [p.pid for key, p in self._processes().items() if key not in self.processes]
+        for pid in late:
+            processes.kill(pid)
+        processes.wait_gone(late, 10)
+
     def leaks(self, seconds=10):
         """Leaks, after giving what is on its way out time to go."""
         deadline = time.monotonic() + patience.stretch(seconds)

@@ -20,6 +20,11 @@ COMMAND = re.compile(r"== Command: (\S+)(.*)")
 ERRORS = re.compile(r"== ERROR SUMMARY: (\d+) errors")
 
 
+def fetch():
+    """Debian's valgrind; the path of the file that is checked."""
+    return debian.file_of(*PACKAGE)
+
+
 class Memcheck:
     """forks=False: what a child does between fork and exec, on a copy of its parent's heap, is not told. libvirt forks
     from threads of its own."""
@@ -28,7 +33,7 @@ class Memcheck:
         self.options = OPTIONS + (() if forks else ("--child-silent-after-fork=yes",))
         # A link, because the folder has the version's colon in its name, and LD_PRELOAD is split there.
         self.package = case.directory / "valgrind"
-        self.package.symlink_to(debian.file_of(*PACKAGE).parents[3])
+        self.package.symlink_to(fetch().parents[3])
         self.logs, self.bin = case.directory / "memcheck", case.directory / "memcheck-bin"
         self.logs.mkdir()
         self.bin.mkdir()

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 
-from . import paths
+from . import once, paths
 
 SUITE = "sid"
 PACKAGES = ("libvirt-daemon-driver-qemu", "libvirt-clients", "qemu-system-x86", "qemu-system-s390x", "libxml2-utils")
@@ -89,6 +89,10 @@ class NewerDebian:
 
     def prepare(self):
         """Fetches and unpacks what is not there yet."""
+        with once.maker("newer-debian"):
+            self._prepare()
+
+    def _prepare(self):
         stamp = FOLDER / "unpacked"
         if not stamp.exists():
             uri, key = mirror()
@@ -189,3 +193,7 @@ def forged(text):
         if re.search(pattern, text, re.DOTALL):
             text = twins(text, pattern)
     return text.replace("</qemuCaps>", ABILITIES + "</qemuCaps>")
+
+
+def fetch():
+    NewerDebian().prepare()

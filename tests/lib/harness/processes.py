@@ -84,6 +84,25 @@ def disown(popen):
     _owned.discard(popen.pid)
 
 
+def forget_owned():
+    """In a process that was just forked: they are its parent's children."""
+    _owned.clear()
+
+
+def end_all(spare=()):
+    """Every process below this one, and what they start meanwhile. spare: children that stay, with all below them."""
+    for _ in range(5):
+        everything = table()
+        kept = {p.pid for child in spare for p in descendants(child, everything)} | set(spare)
+        found = [p for p in descendants(os.getpid(), everything) if p.pid not in kept]
+        if not found:
+            break
+        for process in found:
+            kill(process.pid)
+        wait_gone([process.pid for process in found], 10)
+    reap_orphans()
+
+
 def reap_orphans():
     """Collect adopted children that have ended; never a child that somebody here waits for."""
     for process in table().values():

@@ -2,24 +2,27 @@
 """Find the test functions, run each for each runtime it is for, and report one line per test.
 
 A test file is tests/integration/NAME.py: functions test_*(case), a docstring, and optionally
-  SUITE = "endurance"          the suite it belongs to (default "integration")
+  SUITE = "endurance"          the suite it belongs to (default "integration");
+                               a function may have its own: test_x.suite = "long"
   RUNTIMES = ("coco",)         default ("runc", "coco"): the reference first, then ours;
                                a function may have its own: test_x.runtimes = ("coco",)
   NEEDS_GUEST = False          none of its tests starts a VM with the guest image
   NEEDS_NODE = False           none of its tests calls containerd: case.node is not started
   SECONDS = 600                watchdog for each of its tests (default 240)
+  ALONE = True                 nothing runs beside its tests: they look at, or change, what the whole machine has
+  TOGETHER = "name"            its tests run in one lane, one after the other, with all of the same name: they share what they
+                               made before, or something that there is only one of
   EVERY_CONTAINERD = (test_x,) these are part of the suite "containerd", too: again with each containerd of its own
   RELEASES = ("trixie",)       in a file of the suite "containerd": which of them (default: those newer than the machine's)
 A test that leaves a process, mount, socket or file behind fails, and the next test gets a new containerd."""
 import importlib.util
 import re
 import signal
-import sys
 import time
 import traceback
 
 from . import case as case_module
-from . import containerd, leaks, paths, patience, processes, sanitizers
+from . import containerd, lanes, leaks, paths, patience, sanitizers, times
 from .containerd_release import MACHINE, NEWER, Release
 
 FOLDER = paths.TESTS / "integration"
@@ -30,9 +33,12 @@ class Watchdog(BaseException):
 
 
 class Test:
+    """A function for one runtime and one containerd."""
+
     def __init__(self, module, suite, function, runtime, release):
         self.function, self.runtime, self.release, self.suite = function, runtime, release, suite
-        self.seconds = patience.stretch(getattr(module, "SECONDS", 240))
+        self.limit = patience.stretch(getattr(module, "SECONDS", 240)) * lanes.SLOWER
+        self.alone, self.together = getattr(module, "ALONE", False), getattr(module, "TOGETHER", None)
         self.needs_node = getattr(module, "NEEDS_NODE", True)
         self.needs_guest = getattr(module, "NEEDS_GUEST", True)
         self.name = f"{module.__name__}.{function.__name__.removeprefix('test_')}"
@@ -58,9 +64,10 @@ def releases_of(module, suite, names):
 
 def in_suite(module, suite):
     """The module's tests that belong to a suite."""
-    if suite == getattr(module, "SUITE", "integration"):
-        return [f for name, f in vars(module).items() if name.startswith("test_") and callable(f)]
-    return getattr(module, "EVERY_CONTAINERD", ()) if suite == "containerd" else ()
+    usual = getattr(module, "SUITE", "integration")
+    found = [f for name, f in vars(module).items() if name.startswith("test_") and callable(f) and
+             getattr(f, "suite", usual) == suite]
+    return found + list(getattr(module, "EVERY_CONTAINERD", ()) if suite == "containerd" else ())
 
 
 def find(suites, pattern="", runtimes=("runc", "coco"), releases=()):
@@ -83,10 +90,66 @@ def short_reason(detail):
     return (named + lines + ["no reason given"])[0].strip()[:300]
 
 
+class Job:
+    """Tests for one lane, one after the other."""
+
+    def __init__(self, *tests):
+        self.tests = list(tests)
+        self.alone, self.release = any(test.alone for test in tests), tests[0].release
+
+    @property
+    def seconds(self):
+        return sum(times.expected(str(test), test.runtime) for test in self.tests)
+
+    def run(self, runner, report):
+        for test in self.tests:
+            runner.run(test, report)
+
+    def __str__(self):
+        return str(self.tests[0])
+
+
+def jobs_of(tests):
+    jobs = {}
+    for test in tests:
+        key = (test.together, str(test.release), test.alone) if test.together else id(test)
+        if key in jobs:
+            jobs[key].tests.append(test)
+        else:
+            jobs[key] = Job(test)
+    return list(jobs.values())
+
+
+class Beside:
+    """Suites that are not of this harness, function(report), and tests that come after them."""
+    alone, release = False, MACHINE
+
+    def __init__(self, name, seconds, *functions, tests=()):
+        self.name, self.seconds, self.functions, self.tests = name, seconds, functions, tests
+
+    def run(self, runner, report):
+        for function in self.functions:
+            function(report)
+            for text in sanitizers.reports():
+                report(f"{self.name}: a sanitizer's report", "failed", 0, text)
+        for test in self.tests:
+            runner.run(test, report)
+
+    def __str__(self):
+        return self.name
+
+
 class Runner:
-    def __init__(self, report):
-        self.report = report  # report(name, outcome, seconds, detail)
+    """What a lane keeps from test to test: its containerds."""
+
+    def __init__(self):
         self.nodes = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def node(self, test):
         """The containerd that the tests of one kind share; it ends when one of another release comes up."""
@@ -107,21 +170,21 @@ class Runner:
         if kind in self.nodes:
             self.nodes.pop(kind).close()
 
-    def run(self, test):
+    def run(self, test, report):
         """A test that fails is tried once more on a fresh node, and both are told: machines are shared, and clients such
-        as ctr have races of their own. A defect fails twice."""
+        as ctr have races of their own. A defect fails twice. report(name, outcome, seconds, detail)"""
         started = time.monotonic()
         outcome, detail = self._try(test)
         if outcome == "failed":
-            print(f"again   {time.monotonic() - started:7.1f} s  {test}\n    {short_reason(detail)}", flush=True)
+            report(str(test), "again", time.monotonic() - started, short_reason(detail))
             outcome, second = self._try(test)
             detail += "\nsecond try:\n" + second
-        self.report(str(test), outcome, time.monotonic() - started, detail)
+        report(str(test), outcome, time.monotonic() - started, detail)
 
     def _try(self, test):
         try:
             return self._attempt(test)
-        except (KeyboardInterrupt, SystemExit):
+        except lanes.Ended:
             raise
         except BaseException:  # the node itself did not come up
             return "failed", traceback.format_exc(limit=-3)
@@ -130,7 +193,11 @@ class Runner:
         node = self.node(test)
         before = leaks.Snapshot(node)
         context = case_module.Case(node)
-        outcome, detail = self._guarded(test, context)
+        try:
+            outcome, detail = self._guarded(test, context)
+        except lanes.Ended:  # its containerds and directories go; what runs below the lane is ended with it
+            context.close()
+            raise
         try:
             context.close()
         except Exception:
@@ -138,6 +205,7 @@ class Runner:
         left = before.leaks()
         if left:
             outcome, detail = "failed", detail + "\nleft behind:\n  " + "\n  ".join(left[:20])
+            before.end_processes()
         for text in sanitizers.reports():
             outcome, detail = "failed", detail + "\na sanitizer's report:\n" + text[:4000]
         if outcome == "failed":
@@ -147,15 +215,15 @@ class Runner:
     def _guarded(self, test, context):
         """The test under its watchdog."""
         def on_alarm(_number, _frame):
-            raise Watchdog(f"not finished within {test.seconds} s")
+            raise Watchdog(f"not finished within {test.limit} s")
         signal.signal(signal.SIGALRM, on_alarm)
-        signal.alarm(test.seconds)
+        signal.alarm(test.limit)
         try:
             test.function(context)
             return "passed", ""
         except case_module.Skip as skip:
             return "skipped", str(skip)
-        except (KeyboardInterrupt, SystemExit):
+        except lanes.Ended:
             raise
         except BaseException as error:
             signal.alarm(0)
@@ -185,13 +253,9 @@ def prepare_releases(tests, report):
     return [test for test in tests if str(test.release) not in broken]
 
 
-def run_all(tests, report):
-    processes.adopt_orphans()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    runner = Runner(report)
-    try:
-        for test in prepare_releases(tests, report):
-            runner.run(test)
-    finally:
-        runner.close()
-        processes.reap_orphans()
+def run_all(tests, report, count=1, more=(), spare=()):
+    """In so many lanes; more: jobs besides the tests."""
+    jobs = jobs_of(prepare_releases(tests, report)) + list(more)
+    memory = times.Memory(report)
+    lanes.Lanes(jobs, count, memory.report, Runner, spare).run()
+    memory.save()

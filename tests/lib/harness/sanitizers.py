@@ -16,10 +16,18 @@ def prepare(folder):
     os.environ["UBSAN_OPTIONS"] = f"log_path={folder}/ubsan:print_stacktrace=1"
 
 
+def own_folder(number):
+    """For a lane of its own, whose reports are those of its tests."""
+    if "COCO_TEST_SANITIZERS" in os.environ:
+        folder = pathlib.Path(os.environ["COCO_TEST_SANITIZERS"], f"lane-{number}")
+        folder.mkdir(exist_ok=True)
+        prepare(folder)
+
+
 def reports():
     """The texts since the last call."""
     folder = os.environ.get("COCO_TEST_SANITIZERS")
-    files = sorted(pathlib.Path(folder).iterdir()) if folder else []
+    files = sorted(path for path in pathlib.Path(folder).iterdir() if path.is_file()) if folder else []
     texts = [file.read_text(errors="replace") for file in files]
     for file in files:
         file.unlink()

@@ -179,3 +179,12 @@ def run(pattern, report):
             report(name, "failed", time.monotonic() - started, str(error))
     for name, count in passed.items():
         report(f"{name} ({count} values)", "passed", (time.monotonic() - started) / len(passed), count=count)
+
+
+def fetch():
+    """The packages that the vectors are of, into the build directory."""
+    table = json.loads(VECTORS.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Inputs(table["inputs"], pathlib.Path(folder))
+        for name in table["inputs"]:
+            inputs.path(name)

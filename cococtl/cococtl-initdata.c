@@ -67,6 +67,7 @@ report(const CocoInitdata *initdata)
     json_object *object = json_object_new_object();
     json_object *files = json_object_new_array();
     g_autofree char *annotation = coco_initdata_annotation(initdata);
+    g_autofree char *cmdline = coco_initdata_cmdline(initdata);
     g_autofree const char **names = coco_initdata_names(initdata);
     size_t len;
     const uint8_t *digest = coco_initdata_digest(initdata, &len);
@@ -76,6 +77,7 @@ report(const CocoInitdata *initdata)
     coco_ctl_add_hex(object, "digest", digest, len);
     add_field(object, "host_data", initdata, COCO_HOST_DATA_BYTES);
     add_field(object, "mrconfigid", initdata, COCO_MRCONFIGID_BYTES);
+    json_object_object_add(object, "cmdline", json_object_new_string(cmdline));
     for (size_t i = 0; names[i] != NULL; i++)
         json_object_array_add(files, json_object_new_string(names[i]));
     json_object_object_add(object, "files", files);

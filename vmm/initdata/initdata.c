@@ -351,6 +351,19 @@ coco_initdata_bind(const CocoInitdata *initdata, uint8_t *out_field, size_t len)
     memset(out_field + n, 0, len - n);
 }
 
+char *
+coco_initdata_cmdline(const CocoInitdata *initdata)
+{
+    size_t len = 0;
+    const uint8_t *digest = coco_initdata_digest(initdata, &len);
+    GString *word = g_string_new("coco.initdata_digest=");
+
+    g_string_append_printf(word, "%s:", coco_initdata_algorithm(initdata));
+    for (size_t i = 0; i < len; i++)
+        g_string_append_printf(word, "%02x", digest[i]);
+    return g_string_free(word, FALSE);
+}
+
 const char *
 coco_initdata_entry(const CocoInitdata *initdata, const char *name)
 {

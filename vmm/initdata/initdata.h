@@ -55,6 +55,9 @@ const uint8_t *coco_initdata_digest(const CocoInitdata *initdata, size_t *out_le
  * bytes, MRCONFIGID 48. */
 void coco_initdata_bind(const CocoInitdata *initdata, uint8_t *out_field, size_t len);
 
+/* "coco.initdata_digest=sha384:HEX", for a kernel command line that is measured (transfer full). */
+char *coco_initdata_cmdline(const CocoInitdata *initdata);
+
 /* A file of [data], such as "policy.rego"; NULL if there is none (transfer none). */
 const char *coco_initdata_entry(const CocoInitdata *initdata, const char *name);
 

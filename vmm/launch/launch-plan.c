@@ -65,6 +65,8 @@ coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_di
     if (!coco_host_choose(plan->config, &coco_host_paths, &plan->choice, error))
         return false;
     coco_domain_spec_init(&plan->spec, plan->config, plan->choice.accel, plan->choice.transport);
+    if (!coco_initdata_binding_apply(&plan->initdata, &plan->spec, error))
+        return false;
     plan->boot = coco_boot_files_new(plan->config, error);
     if (plan->boot == NULL)
         return false;

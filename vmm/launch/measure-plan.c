@@ -128,7 +128,8 @@ coco_measure_plan_from_config(CocoMeasurePlan *plan, const CocoVmConfig *config,
         return false;
     /* A TEE runs with KVM or not at all. */
     coco_domain_spec_init(&spec, config, COCO_ACCEL_KVM, COCO_TRANSPORT_VSOCK);
-    return coco_measure_plan_from_spec(plan, &spec, &initdata, error);
+    return coco_initdata_binding_apply(&initdata, &spec, error) &&
+           coco_measure_plan_from_spec(plan, &spec, &initdata, error);
 }
 
 /* Up to its end or len bytes, whichever comes first; -1 with errno. */

@@ -6,11 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/tee/tee.h"
+
+/* COMMAND_LINE_SIZE of x86 and arm64, without its NUL. */
+#define MAX_CMDLINE 2047
 
 static bool
 load(CocoInitdataBinding *binding, const CocoVmConfig *config, const CocoInitdataSource *source,
@@ -31,6 +35,22 @@ load(CocoInitdataBinding *binding, const CocoVmConfig *config, const CocoInitdat
     return binding->initdata != NULL;
 }
 
+/* By the command line, where the TEE has no field. */
+static bool
+is_bound(const CocoVmConfig *config, GError **error)
+{
+    const struct CocoTeeOps *ops = coco_tee_of(config);
+
+    if (ops->tee == COCO_TEE_NONE ||
+        (ops->cmdline_key != COCO_N_KEYS && coco_vm_config_bool(config, ops->cmdline_key)))
+        return true;
+    return coco_vm_config_error(config, COCO_KEY_GUEST_INITDATA, error,
+                                "with tee = %s%s initdata is bound to nothing, and the host could "
+                                "exchange it unseen",
+                                coco_vm_config_string(config, COCO_KEY_VM_TEE),
+                                ops->cmdline_key != COCO_N_KEYS ? " and kernel_hashes = no" : "");
+}
+
 bool
 coco_initdata_binding_load(CocoInitdataBinding *binding, const CocoVmConfig *config,
                            const CocoInitdataSource *source, GError **error)
@@ -41,8 +61,10 @@ coco_initdata_binding_load(CocoInitdataBinding *binding, const CocoVmConfig *con
 
     if (!load(binding, config, source, error))
         return false;
-    if (binding->initdata == NULL || ops->host_data_size == 0)
+    if (binding->initdata == NULL)
         return true;
+    if (ops->host_data_size == 0)
+        return is_bound(config, error);
     field = g_malloc(ops->host_data_size);
     coco_initdata_bind(binding->initdata, field, ops->host_data_size);
     binding->host_data = g_bytes_new_take(g_steal_pointer(&field), ops->host_data_size);
@@ -53,6 +75,26 @@ coco_initdata_binding_load(CocoInitdataBinding *binding, const CocoVmConfig *con
                                     "leave one of the two out",
                                     coco_initdata_algorithm(binding->initdata));
     return true;
+}
+
+bool
+coco_initdata_binding_apply(const CocoInitdataBinding *binding, CocoVmSpec *spec, GError **error)
+{
+    const struct CocoTeeOps *ops = coco_tee_of(spec->config);
+    size_t len;
+
+    if (binding->initdata != NULL && ops->tee != COCO_TEE_NONE && ops->host_data_size == 0) {
+        g_autofree char *before = g_steal_pointer(&spec->cmdline);
+        g_autofree char *word = coco_initdata_cmdline(binding->initdata);
+
+        spec->cmdline = g_strconcat(before, " ", word, NULL);
+    }
+    len = strlen(spec->cmdline);
+    return len <= MAX_CMDLINE ||
+           coco_vm_config_error(spec->config, COCO_KEY_GUEST_CMDLINE, error,
+                                "the kernel's whole command line has %zu bytes, and it reads %d: "
+                                "the rest would be lost",
+                                len, MAX_CMDLINE);
 }
 
 bool

@@ -3,9 +3,11 @@
  * What one launch makes of initdata: where it comes from, the field of the TEE's evidence that its
  * digest is bound to, and the read-only disk that brings it to the guest.
  *
- * An annotation of the pod comes before [guest] initdata. TEEs without a field for it (none, sev,
- * sev-es, se) get the disk alone. A config that sets the field itself, to anything else than the
- * digest, is refused: what was asked for could not be what runs.
+ * An annotation of the pod comes before [guest] initdata. SEV and SEV-ES, which have no field for
+ * it, have the digest on the measured command line. Where it would be bound to nothing the host
+ * could exchange it unseen, so it is refused: with se, and with kernel_hashes = no. Without a TEE
+ * nothing is proved anyway. A config that sets the field itself, to anything else than the digest,
+ * is refused: what was asked for could not be what runs.
  *
  * Ownership: a binding owns everything in it.
  * Thread: one.
@@ -15,6 +17,7 @@
 #include <stdbool.h>
 
 #include "vmm/config/config.h"
+#include "vmm/config/vm-spec.h"
 #include "vmm/initdata/initdata.h"
 #include "vmm/run/run-dir.h"
 
@@ -34,6 +37,11 @@ typedef struct {
 /* Reads and checks; BAD_CONFIG. An empty binding is no error. */
 bool coco_initdata_binding_load(CocoInitdataBinding *binding, const CocoVmConfig *config,
                                 const CocoInitdataSource *source, GError **error);
+
+/* Adds the digest to the command line where it belongs there; BAD_CONFIG for a command line that is
+ * longer than what a kernel reads. */
+bool coco_initdata_binding_apply(const CocoInitdataBinding *binding, CocoVmSpec *spec,
+                                 GError **error);
 
 /* Writes the disk, readable for the QEMU user; does nothing without initdata. */
 bool coco_initdata_binding_write(const CocoInitdataBinding *binding, const CocoRunDir *run_dir,

@@ -19,4 +19,5 @@ const struct CocoTeeOps coco_tee_none = {
     .min_qemu = COCO_VERSION_OF(7, 0, 0),
     .defaults = defaults,
     .host_data_key = COCO_N_KEYS,
+    .cmdline_key = COCO_N_KEYS,
 };

@@ -67,4 +67,5 @@ const struct CocoTeeOps coco_tee_se = {
     .validate = validate,
     .write_security = write_security,
     .host_data_key = COCO_N_KEYS,
+    .cmdline_key = COCO_N_KEYS,
 };

@@ -3,8 +3,9 @@
  * tee = sev and tee = sev-es: AMD's first two generations. They share everything but one policy bit
  * and what the host must be able to do.
  *
- * Neither has a place for host data: initdata is bound to nothing, and a relying party must give
- * its secret through the pre-attestation of the launch ([sev] attest).
+ * Neither has a place for host data: the digest of initdata is on the command line, which is
+ * measured with the hashes, and a relying party must give its secret through the pre-attestation of
+ * the launch ([sev] attest).
  */
 #include "vmm/tee/domain-facts.h"
 #include "vmm/tee/tee-policy.h"
@@ -110,6 +111,7 @@ const struct CocoTeeOps coco_tee_sev = {
     .validate = validate,
     .write_security = write_security,
     .host_data_key = COCO_N_KEYS,
+    .cmdline_key = COCO_KEY_SEV_KERNEL_HASHES,
 };
 
 const struct CocoTeeOps coco_tee_sev_es = {
@@ -127,4 +129,5 @@ const struct CocoTeeOps coco_tee_sev_es = {
     .validate = validate,
     .write_security = write_security,
     .host_data_key = COCO_N_KEYS,
+    .cmdline_key = COCO_KEY_SEV_KERNEL_HASHES,
 };

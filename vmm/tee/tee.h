@@ -55,6 +55,8 @@ struct CocoTeeOps {
     /* Where the host binds the digest of initdata, or COCO_N_KEYS and 0 where it cannot. */
     CocoKey host_data_key;
     size_t host_data_size;
+    /* Where there is no such field: whether the command line is measured, COCO_N_KEYS if never. */
+    CocoKey cmdline_key;
 };
 
 extern const struct CocoTeeOps coco_tee_none;

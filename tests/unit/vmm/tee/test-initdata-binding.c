@@ -73,7 +73,6 @@ Test(initdata_binding, each_tee_has_its_field_or_none)
                  TWO_SHA256 "0000000000000000000000000000000000000000000000000000000000000000");
     expect_field("[vm]\ntee = none\n", one, &none, NULL);
     expect_field("[vm]\ntee = sev\n", one, &none, NULL);
-    expect_field("[vm]\ntee = se\n", one, &none, NULL);
     expect_field("[vm]\ntee = snp\n", "", &none, NULL);
 }
 
@@ -118,6 +117,65 @@ Test(initdata_binding, a_field_of_the_config_must_say_the_same)
                    two, NULL,
                    "config 't.conf' line 4: [snp] host_data: it is not the sha256 of the initdata, "
                    "which is bound there; leave one of the two out");
+}
+
+/* The host could exchange it, and nothing would show that. */
+Test(initdata_binding, what_is_bound_to_nothing_is_refused)
+{
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_autofree char *one = scratch_dir_write(dir, "one.toml", ONE, strlen(ONE));
+    g_autoptr(CocoInitdata) initdata = coco_initdata_load_toml(one, NULL);
+    g_autofree char *value = coco_initdata_annotation(initdata);
+    g_autofree char *file = scratch_dir_write(dir, "one.b64", value, strlen(value));
+
+    expect_refusal("[vm]\ntee = se\n", one, NULL,
+                   "config 't.conf' line 4: [guest] initdata: with tee = se initdata is bound to "
+                   "nothing, and the host could exchange it unseen");
+    expect_refusal("[vm]\ntee = sev-es\n[sev]\nkernel_hashes = no\n[debug]\n"
+                   "insecure_kernel = true\n",
+                   "", file,
+                   "config 't.conf' line 8: [guest] initdata: with tee = sev-es and kernel_hashes "
+                   "= no initdata is bound to nothing, and the host could exchange it unseen");
+}
+
+static void
+expect_cmdline(const char *config_text, const char *file, const char *before, const char *after)
+{
+    g_autoptr(CocoVmConfig) config = config_of(config_text, file);
+    const CocoInitdataSource none = { 0 };
+    g_auto(CocoInitdataBinding) binding = { 0 };
+    g_auto(CocoVmSpec) spec = { .config = config, .cmdline = g_strdup(before) };
+    g_autoptr(GError) error = NULL;
+
+    cr_assert(coco_initdata_binding_load(&binding, config, &none, &error));
+    cr_assert_eq(coco_initdata_binding_apply(&binding, &spec, &error), after != NULL);
+    if (after != NULL) {
+        cr_assert_str_eq(spec.cmdline, after);
+        return;
+    }
+    cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
+    cr_assert(g_str_has_prefix(error->message, "config 't.conf': [guest] cmdline: the kernel's "
+                                               "whole command line has "),
+              "%s", error->message);
+}
+
+Test(initdata_binding, the_digest_is_on_the_command_line_where_there_is_no_field)
+{
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_autofree char *one = scratch_dir_write(dir, "one.toml", ONE, strlen(ONE));
+    g_autofree char *most = g_strnfill(2047, 'x');
+    g_autofree char *more = g_strnfill(2048, 'x');
+
+    expect_cmdline("[vm]\ntee = sev\n", one, "quiet",
+                   "quiet coco.initdata_digest=sha384:" ONE_SHA384);
+    expect_cmdline("[vm]\ntee = sev-es\n", one, "quiet",
+                   "quiet coco.initdata_digest=sha384:" ONE_SHA384);
+    expect_cmdline("[vm]\ntee = sev\n", "", "quiet", "quiet");
+    expect_cmdline("[vm]\ntee = snp\n", one, "quiet", "quiet");
+    expect_cmdline("[vm]\ntee = none\n", one, most, most);
+    /* The kernel cuts it. */
+    expect_cmdline("[vm]\ntee = none\n", one, more, NULL);
+    expect_cmdline("[vm]\ntee = sev\n", one, most, NULL);
 }
 
 Test(initdata_binding, bad_initdata_is_told)

@@ -17,6 +17,7 @@
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/launch/id-block-check.h"
 #include "vmm/launch/measure-plan.h"
 
 /* The child's answer is a line of hex digests. */
@@ -120,7 +121,8 @@ coco_launch_measure_values(const CocoVmSpec *spec, const CocoBootFiles *boot,
         g_propagate_error(error, cause);
         return NULL;
     }
-    if (!check_firmware(spec->config, measurement, error))
+    if (!check_firmware(spec->config, measurement, error) ||
+        !coco_id_block_check(spec->config, boot, measurement, error))
         return NULL;
     return values_of(measurement);
 }

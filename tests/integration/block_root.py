@@ -302,3 +302,20 @@ def test_disks_only(case):
     refused(case, [mount("bind", root, "rbind")], "rootfs = block", "no directory of the host", config=config)
     lines, virtiofsd = run(case, [mount("ext4", ext4(case, root=root), "loop", "rw")], "echo ran", config=config)
     equal((lines, virtiofsd), (["ran"], []))
+
+
+def test_the_host_is_full(case):
+    """What does not fit is an error of the one who writes, and not the end of everything: QEMU would stop the VM."""
+    small = case.directory / "small"
+    small.mkdir()
+    tool("mount", "-t", "tmpfs", "-o", "size=14m", "tmpfs", small)
+    case.defer(lambda: subprocess.run(["umount", "-l", small], check=False))
+    image = ext4(case, name="small/rw.img", root=ociconfig.root_file_system(case.directory))
+    fill = "dd if=/dev/zero of=/f bs=1M count=30 conv=fsync 2>/dev/null && echo it fits; echo alive"
+    shim, reply, output = container(case, [mount("ext4", image, "rw")], fill)
+    equal(reply.code, 0, reply.message)
+    equal(shim.call("Start", {1: shim.id}).code, 0)
+    equal(shim.call("Wait", {1: shim.id}, seconds=90).code, 0)
+    equal(output.read_text(), "alive\n")
+    shim.call("Delete", {1: shim.id})
+    shim.shutdown()

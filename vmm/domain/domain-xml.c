@@ -305,7 +305,9 @@ write_shared_interrupts(xmlTextWriter *w, const CocoVmDisks *disks)
     coco_xml_close(w);
 }
 
-/* What the guest discards is freed on the host; what it flushes is on the host's disk. */
+/* What the guest discards is freed on the host; what it flushes is on the host's disk. What fails
+ * is told to the guest: QEMU's own way with a full disk is to stop the VM, and nobody would wake
+ * it. */
 static void
 write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
 {
@@ -316,8 +318,8 @@ write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
     coco_xml_open(w, "disk");
     coco_xml_attribute(w, "type", disk->is_device ? "block" : "file");
     coco_xml_attribute(w, "device", "disk");
-    coco_xml_leaf(w, "driver", "name", "qemu", "type", "raw", disk->readonly ? NULL : "discard",
-                  "unmap", NULL);
+    coco_xml_leaf(w, "driver", "name", "qemu", "type", "raw", "error_policy", "report",
+                  disk->readonly ? NULL : "discard", "unmap", NULL);
     write_disk_source(w, facts, i);
     coco_xml_leaf(w, "target", "dev", target, "bus", "virtio", NULL);
     if (disk->readonly)

@@ -34,7 +34,7 @@
 #define ADD_DEVICE                                                                                 \
     "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-blk-pci\",\"id\":\"%s\","      \
     "\"bus\":\"%s\",\"addr\":\"0x%x\",\"drive\":\"%s\",\"serial\":\"%s\",\"write-cache\":"         \
-    "\"on\"}}"
+    "\"on\",\"werror\":\"report\",\"rerror\":\"report\"}}"
 #define DELETE_DEVICE "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"}}"
 
 unsigned int *

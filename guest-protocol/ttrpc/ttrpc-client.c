@@ -115,6 +115,24 @@ on_cancelled(GCancellable *cancellable, void *user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* A peer's words end in logs and on terminals: one line, nothing that steers. */
+static char *
+printable(const char *text)
+{
+    char *clean = g_utf8_make_valid(text, -1);
+
+    for (char *c = clean; *c != '\0'; c++) {
+        /* Those from U+0080 to U+009F have two bytes. */
+        bool second_set = (uint8_t) c[0] == 0xc2 && (uint8_t) c[1] < 0xa0;
+
+        if (g_ascii_iscntrl(c[0]) || second_set)
+            *c = ' ';
+        if (second_set)
+            *++c = ' ';
+    }
+    return clean;
+}
+
 static void
 on_response(PendingCall *call, const CocoTtrpcFrame *frame)
 {
@@ -135,8 +153,9 @@ on_response(PendingCall *call, const CocoTtrpcFrame *frame)
         CocoTtrpcCode code = response.code <= COCO_TTRPC_UNAUTHENTICATED
                                  ? (CocoTtrpcCode) response.code
                                  : COCO_TTRPC_UNKNOWN;
+        g_autofree char *text = printable(response.text != NULL ? response.text : "");
 
-        fail_with(call, code, "%s", response.text != NULL ? response.text : "");
+        fail_with(call, code, "%s", text);
         return;
     }
     reply = coco_pb_unpack(call->reply_type, response.payload, response.payload_length, &error);

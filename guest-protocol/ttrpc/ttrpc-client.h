@@ -55,8 +55,8 @@ void coco_ttrpc_client_call_async(CocoTtrpcClient *client, const char *service, 
 /* The answer (transfer full: coco_pb_free() or the type's own free), or NULL with error set: domain
  * COCO_TTRPC_ERROR, the code that came or one of UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED,
  * RESOURCE_EXHAUSTED (request over 4 MiB), INTERNAL (answer does not decode). The message is the
- * server's own, without prefix. source_object of the callback is NULL: the call belongs to no
- * GObject. */
+ * server's own, without prefix, on one line. source_object of the callback is NULL: the call
+ * belongs to no GObject. */
 ProtobufCMessage *coco_ttrpc_client_call_finish(GAsyncResult *result, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoTtrpcClient, coco_ttrpc_client_free)

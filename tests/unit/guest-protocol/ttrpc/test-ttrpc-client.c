@@ -274,6 +274,20 @@ Test(client, a_string_that_is_not_utf8_is_refused_here)
     result_clear(&r);
 }
 
+/* It may be a hostile guest's, and ends on somebody's terminal. */
+Test(client, an_error_is_one_line_without_control_characters)
+{
+    Result r = { 0 };
+
+    start("Fail",
+          "a\x1b[2Jb\r\nc\x7f\xc2\x9b"
+          "3m\u00fc",
+          0, NULL, &r);
+    run_until(&r.done);
+    cr_assert_error(r, COCO_TTRPC_NOT_FOUND, "a [2Jb  c   3m\u00fc");
+    result_clear(&r);
+}
+
 Test(client, metadata_goes_with_every_call)
 {
     Result r = { 0 };

@@ -48,7 +48,9 @@ open_file(const char *path, int *out_fd, GError **error)
 
     if (g_mkdir_with_parents(directory, 0755) != 0)
         return fail_with_errno(error, directory);
-    *out_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    *out_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0644);
+    if (*out_fd < 0 && errno == ENXIO) /* a fifo that nobody reads yet */
+        *out_fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     return *out_fd >= 0 || fail_with_errno(error, path);
 }
 

@@ -119,6 +119,21 @@ Test(stdio_path, file_is_appended_to_with_its_directories)
     (void) g_rmdir(directory);
 }
 
+/* The shim has one thread, which must not wait for a reader. */
+Test(stdio_path, file_that_is_a_fifo_is_not_waited_for, .timeout = 20)
+{
+    g_autofree char *directory = g_dir_make_tmp("coco-stdio-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "out", NULL);
+    g_autofree char *uri = g_strconcat("file://", path, NULL);
+    g_auto(CocoFd) fd = -1;
+
+    cr_assert(eq(int, mkfifo(path, 0600), 0));
+    cr_assert(coco_stdio_path_open_output(uri, &fd, NULL));
+    cr_assert(eq(sz, write(fd, "x", 1), 1));
+    (void) g_remove(path);
+    (void) g_rmdir(directory);
+}
+
 Test(stdio_path, errors_name_the_path)
 {
     g_autoptr(GError) missing = NULL;

@@ -212,10 +212,13 @@ static gboolean
 tell_waiters(void *user_data)
 {
     CocoPodVm *vm = user_data;
-    g_autoptr(GArray) waiters = vm->waiters;
     const GError *error = vm->state == COCO_POD_VM_READY ? NULL : vm->reason;
+    g_autoptr(GArray) waiters = NULL;
 
     vm->tell_source = 0;
+    if (vm->state != COCO_POD_VM_READY && vm->state != COCO_POD_VM_GONE)
+        return G_SOURCE_REMOVE; /* it was ready, and is being stopped: they are told then */
+    waiters = vm->waiters;
     vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
     for (unsigned int i = 0; i < waiters->len; i++) {
         const Waiter *waiter = &g_array_index(waiters, Waiter, i);

@@ -42,6 +42,7 @@ coco_serve(const CocoInvocation *invocation, GError **error)
     g_autoptr(CocoPodDir) dir = coco_pod_dir_new_for_socket(invocation->socket);
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     CocoPod *pod = NULL;
+    g_autoptr(GError) failure = NULL;
     g_autoptr(CocoPodSandbox) sandbox = NULL;
     g_autoptr(CocoSignals) signals = coco_signals_new(on_term, &pod, error);
     g_autoptr(CocoTtrpcServer) server = NULL;
@@ -64,8 +65,12 @@ coco_serve(const CocoInvocation *invocation, GError **error)
     }
     (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
     coco_log_fifo_install("log", invocation->debug);
-    if (!coco_share_enter_namespace(error))
+    if (!coco_share_enter_namespace(&failure)) {
+        /* Standard error is /dev/null: only the log is heard. */
+        g_warning("pod %s: %s", invocation->id, failure->message);
+        g_propagate_error(error, g_steal_pointer(&failure));
         return false;
+    }
     server = coco_ttrpc_server_new();
     pod = coco_pod_new(&config);
     sandbox = coco_pod_sandbox_new(pod);

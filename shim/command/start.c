@@ -85,7 +85,8 @@ choose_config(const CocoBootstrap *bootstrap, const char *program)
     return g_strdup_printf("%s/qemu-%s.conf", COCO_CONFIG_DIR, word != NULL ? word : "none");
 }
 
-/* A run directory without a server is what a crash left: its processes and files go first. */
+/* A run directory without a server is what a crash left: its processes and files go first. So do
+ * those of a server that nobody will ever hear of. */
 static bool
 clear_leftovers(const CocoPodDir *dir, GError **error)
 {
@@ -199,7 +200,10 @@ launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, 
         return false;
     }
     set_oom_score(pid);
-    return write_pid_file(pid, error);
+    if (write_pid_file(pid, error))
+        return true;
+    (void) clear_leftovers(dir, NULL);
+    return false;
 }
 
 /* The file has the plain address in any case: containerd 2 that takes over from 1.7 reads nothing
@@ -226,6 +230,7 @@ coco_start(const CocoInvocation *invocation, const char *self, GError **error)
     g_auto(CocoBootstrap) bootstrap = { 0 };
     g_autofree char *pod_id = NULL;
     g_autoptr(CocoPodDir) dir = NULL;
+    bool served;
 
     coco_bootstrap_parse(input->data, input->len, invocation->id, invocation->ns, form_for_caller(),
                          &bootstrap);
@@ -237,8 +242,12 @@ coco_start(const CocoInvocation *invocation, const char *self, GError **error)
         return false;
     }
     dir = coco_pod_dir_new(invocation->address, invocation->ns, pod_id);
-    if (!coco_shim_socket_is_served(dir) &&
-        !launch_server(invocation, &bootstrap, pod_id, self, dir, error))
+    served = coco_shim_socket_is_served(dir);
+    if (!served && !launch_server(invocation, &bootstrap, pod_id, self, dir, error))
         return false;
-    return announce(dir, bootstrap.form, error);
+    if (announce(dir, bootstrap.form, error))
+        return true;
+    if (!served)
+        (void) clear_leftovers(dir, NULL);
+    return false;
 }

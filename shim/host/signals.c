@@ -15,6 +15,9 @@
 
 #include "guest-protocol/posix/fd.h"
 
+/* Their default is to end the process, and with it the pod. */
+static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2 };
+
 typedef struct {
     CocoChildFunc func;
     void *user_data;
@@ -70,7 +73,8 @@ coco_signals_new(CocoTermFunc on_term, void *user_data, GError **error)
     (void) sigaddset(&mask, SIGTERM);
     (void) sigaddset(&mask, SIGINT);
     (void) sigprocmask(SIG_BLOCK, &mask, NULL);
-    (void) signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < G_N_ELEMENTS(ignored); i++)
+        (void) signal(ignored[i], SIG_IGN);
     fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "make signal descriptor: %s",
@@ -113,5 +117,6 @@ coco_signals_reset_in_child(void)
 
     (void) sigemptyset(&none);
     (void) sigprocmask(SIG_SETMASK, &none, NULL);
-    (void) signal(SIGPIPE, SIG_DFL);
+    for (size_t i = 0; i < G_N_ELEMENTS(ignored); i++)
+        (void) signal(ignored[i], SIG_DFL);
 }

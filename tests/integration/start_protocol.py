@@ -9,7 +9,7 @@ import stat
 import time
 
 from harness import ociconfig, processes, wire
-from harness.case import equal
+from harness.case import contains, equal
 from harness.containerd import NAMESPACE
 from harness.shim import BINARIES, Shim
 from harness.ttrpc import NOT_FOUND, Connection
@@ -198,6 +198,26 @@ def test_delete_without_shutdown(case):
     equal(processes.wait_gone([pid], 10), [])
 
 
+def test_nobody_hears_the_address(case):
+    """`start` cannot say where: what it started by then is gone with it."""
+    shim = Shim(case)
+    result = processes.run(["sh", "-c", 'exec "$0" "$@" > /dev/full', *shim.command("start")], env=shim.environment(),
+                           cwd=shim.bundle, check=False)
+    assert result.returncode != 0
+    contains(result.stderr, "No space left on device")
+    equal(([str(p) for p in case.node.leftover_processes()], list(case.node.run_dir.iterdir())), ([], []))
+
+
+def test_signals_that_mean_nothing(case):
+    """Those of terminals and users do not end a pod."""
+    shim = Shim(case)
+    shim.start()
+    pid = int((shim.bundle / "shim.pid").read_text())
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        os.kill(pid, number)
+    verify_served(shim)
+
+
 def test_longest_names(case):
     """containerd allows 76 characters for an id; with a socket directory of 42 the path of the socket is 107 bytes long."""
     parent = case.directory.parent.parent
@@ -287,6 +307,6 @@ def test_info(case):
 for function in (test_json, test_protobuf, test_input_without_end, test_options_are_not_params, test_config_of_options, test_task_v3,
                  test_inherited_descriptors_are_dropped, test_members_of_a_pod_share_the_shim,
                  test_info, test_start_after_a_crash, test_delete_after_a_crash,
-                 test_delete_without_shutdown,
+                 test_delete_without_shutdown, test_nobody_hears_the_address, test_signals_that_mean_nothing,
                  test_longest_names, test_terminated, test_pod_of_cri):
     function.runtimes = COCO

@@ -2,6 +2,8 @@
 """The guest image: two builds give identical bytes, it is small, and its manifest tells the truth about it."""
 import hashlib
 import json
+import pathlib
+import shutil
 
 from harness import paths, processes
 from harness.case import equal
@@ -14,17 +16,34 @@ FILES = ("vmlinuz", "initrd.img", "manifest.json")
 LIMIT = 20_000_000
 
 
-def build(directory):
+OPTIONS = ("buildtype", "optimization", "debug", "b_sanitize", "guest_static")
+
+
+def build(directory, agent=paths.AGENT, flags=()):
     """With the packages that the build of the tests has fetched: the mirror is not what is tested."""
-    processes.run([paths.SOURCE / "guest" / "image" / "build", "--quiet", "--out", directory, "--agent", paths.AGENT,
-                   "--cache", paths.BUILD / "guest-image.cache"], seconds=SECONDS)
+    processes.run([paths.SOURCE / "guest" / "image" / "build", "--quiet", "--out", directory, "--agent", agent,
+                   "--cache", paths.BUILD / "guest-image.cache", *flags], seconds=SECONDS)
     return {name: hashlib.sha256((directory / name).read_bytes()).hexdigest() for name in FILES}
 
 
+def agent_from_elsewhere(directory):
+    """Made from a copy of the sources, in a build directory beside it, as the agent of the tests was made."""
+    options = {option["name"]: option["value"] for option in
+               json.loads(processes.run(["meson", "introspect", "--buildoptions", paths.BUILD]).stdout)}
+    flags = [f"-D{name}={str(options[name]).lower()}" for name in OPTIONS]
+    source, build_directory = directory / "deep" / "source", directory / "out"
+    shutil.copytree(paths.SOURCE, source, symlinks=True, ignore=lambda folder, names: [
+        name for name in names if name == ".git" or pathlib.Path(folder, name, "meson-private").exists()])
+    processes.run(["meson", "setup", "-Dtests=disabled", *flags, build_directory, source], seconds=SECONDS)
+    processes.run(["ninja", "-C", build_directory, "guest/coco-agent", "guest/libsystemd.so.0"], seconds=SECONDS)
+    return build_directory / "guest" / "coco-agent"
+
+
 def test_reproducible(case):
-    first = build(case.directory / "one")
-    second = build(case.directory / "another-name")
-    equal(second, first)
+    """Neither the place of the sources nor that of the build is in the agent or in the image."""
+    agent = agent_from_elsewhere(case.directory)
+    assert agent.read_bytes() == paths.AGENT.read_bytes(), "two builds of the agent differ"
+    equal(build(case.directory / "another-name", agent), build(case.directory / "one"))
 
 
 def test_small(_case):

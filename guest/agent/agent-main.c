@@ -29,6 +29,7 @@ typedef struct {
     CocoLayout *layout;
     CocoReaper *reaper;
     CocoCrun *crun;
+    CocoModuleQueue *modules; /* NULL outside a guest */
     CocoSandbox *sandbox;
     CocoService *service;
     CocoTtrpcServer *server;
@@ -50,6 +51,7 @@ agent_clear(Agent *agent)
     coco_ttrpc_server_free(agent->channel_server);
     coco_ttrpc_server_free(agent->server);
     coco_service_free(agent->service);
+    coco_module_queue_free(agent->modules);
     coco_sandbox_free(agent->sandbox);
     coco_crun_free(agent->crun);
     coco_reaper_free(agent->reaper);
@@ -149,6 +151,8 @@ agent_start(Agent *agent, const Options *options, GError **error)
         if (!coco_init_system_start(error))
             return false;
         coco_modules_load_list(COCO_MODULES_LIST);
+        agent->modules =
+            coco_module_queue_new(COCO_MODULES_LATER_LIST, coco_init_system_mount_more);
     }
     agent->layout = coco_layout_new(options->root);
     if (!coco_layout_make(agent->layout, error))
@@ -157,6 +161,7 @@ agent_start(Agent *agent, const Options *options, GError **error)
     agent->crun = coco_crun_new(agent->reaper, agent->layout, options->crun);
     agent->sandbox = coco_sandbox_new(agent->layout, agent->reaper, agent->crun);
     agent->service = coco_service_new(agent->sandbox, agent->layout, end, agent);
+    coco_service_set_modules(agent->service, agent->modules);
     agent->server = coco_ttrpc_server_new();
     coco_service_attach(agent->service, agent->server);
     return agent->is_init ? listen_in_guest(agent, error)

@@ -15,6 +15,7 @@ coco_handle_create_container(CocoTtrpcCall *call, void *user_data)
     const Grpc__CreateContainerRequest *request =
         (const Grpc__CreateContainerRequest *) coco_ttrpc_call_get_request(call);
 
+    coco_module_queue_finish(service->modules);
     coco_sandbox_create_container(service->sandbox, request, coco_service_finish, call);
 }
 

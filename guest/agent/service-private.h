@@ -13,6 +13,7 @@
 struct _CocoService {
     CocoSandbox *sandbox;
     const CocoLayout *layout;
+    CocoModuleQueue *modules;
     CocoServiceEndFunc end;
     void *user_data;
     guint end_id;

@@ -81,6 +81,12 @@ coco_service_new(CocoSandbox *sandbox, const CocoLayout *layout, CocoServiceEndF
 }
 
 void
+coco_service_set_modules(CocoService *service, CocoModuleQueue *queue)
+{
+    service->modules = queue;
+}
+
+void
 coco_service_free(CocoService *service)
 {
     if (service == NULL)

@@ -12,6 +12,7 @@
 
 #include "guest-protocol/ttrpc/ttrpc-server.h"
 #include "guest/pod/sandbox.h"
+#include "guest/system/modules.h"
 
 typedef struct _CocoService CocoService;
 
@@ -20,6 +21,8 @@ typedef void (*CocoServiceEndFunc)(void *user_data);
 
 CocoService *coco_service_new(CocoSandbox *sandbox, const CocoLayout *layout,
                               CocoServiceEndFunc end, void *user_data);
+/* queue (borrowed, nullable): what has to be loaded before a sandbox or a container is made. */
+void coco_service_set_modules(CocoService *service, CocoModuleQueue *queue);
 void coco_service_free(CocoService *service);
 
 /* Adds both services to the server. */

@@ -52,6 +52,12 @@ static const SystemMount system_mounts[] = {
     { "cgroup2",  "/sys/fs/cgroup", "cgroup2",  MS_NOSUID | MS_NODEV | MS_NOEXEC, "nsdelegate" },
 };
 
+/* Where kernel and firmware have them: reports of the TEE, and secrets that were put in at launch. */
+static const SystemMount further_mounts[] = {
+    { "configfs",   "/sys/kernel/config",   "configfs",   MS_NOSUID | MS_NODEV | MS_NOEXEC, "" },
+    { "securityfs", "/sys/kernel/security", "securityfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "" },
+};
+
 static const struct {
     const char *target;
     const char *link;
@@ -104,6 +110,20 @@ mount_all(GError **error)
             return fail("mount", entry->target, error);
     }
     return true;
+}
+
+void
+coco_init_system_mount_more(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(further_mounts); i++) {
+        const SystemMount *entry = &further_mounts[i];
+
+        /* EBUSY: mounted the last time. */
+        if (g_file_test(entry->target, G_FILE_TEST_IS_DIR) &&
+            mount(entry->source, entry->target, entry->type, entry->flags, entry->data) < 0 &&
+            errno != EBUSY)
+            g_message("mount '%s': %s", entry->target, g_strerror(errno));
+    }
 }
 
 /* crun protects its binary from containers by running itself anew from a read-only mount, unless it

@@ -18,6 +18,9 @@
 /* All of it but the modules; the first step that fails is in the error. */
 bool coco_init_system_start(GError **error);
 
+/* Mounts the kernel's further file systems that are there: some come with a module. */
+void coco_init_system_mount_more(void);
+
 /* Kills every process, writes buffers out and powers the machine off. Does not return as PID 1. */
 void coco_init_system_power_off(void);
 

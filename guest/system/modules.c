@@ -9,22 +9,32 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 
 #define PARAMETERS_MAX 1024
 
+struct _CocoModuleQueue {
+    char **lines;
+    size_t next;
+    guint idle_id;
+    void (*func)(void);
+};
+
+/* No file: it has been loaded. */
 static int
 load_file(const char *path, const char *parameters)
 {
     g_auto(CocoFd) fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
+        return errno == ENOENT ? 0 : errno;
+    if (syscall(SYS_finit_module, fd, parameters, 0) < 0 && errno != EEXIST && errno != ENODEV)
         return errno;
-    if (syscall(SYS_finit_module, fd, parameters, 0) == 0 || errno == EEXIST || errno == ENODEV)
-        return 0;
-    return errno;
+    (void) unlink(path);
+    return 0;
 }
 
 static char **
@@ -43,23 +53,83 @@ absolute(const char *line)
     return line[0] == '/' ? g_strdup(line) : g_build_filename("/lib/modules", line, NULL);
 }
 
+static void
+load_line(char *line)
+{
+    g_autofree char *path = NULL;
+    int result;
+
+    if (*g_strstrip(line) == '\0' || line[0] == '#')
+        return;
+    path = absolute(line);
+    result = load_file(path, "");
+    if (result != 0)
+        g_message("load module '%s': %s", path, g_strerror(result));
+}
+
 void
 coco_modules_load_list(const char *list_path)
 {
     g_auto(GStrv) lines = read_list(list_path);
 
-    for (size_t i = 0; lines != NULL && lines[i] != NULL; i++) {
-        g_autofree char *path = NULL;
-        int result;
-
-        if (*g_strstrip(lines[i]) == '\0' || lines[i][0] == '#')
-            continue;
-        path = absolute(lines[i]);
-        result = load_file(path, "");
-        if (result != 0)
-            g_message("load module '%s': %s", path, g_strerror(result));
-    }
+    for (size_t i = 0; lines != NULL && lines[i] != NULL; i++)
+        load_line(lines[i]);
 }
+
+/* ---- a queue ---- */
+
+/* False after the last. */
+static bool
+load_next(CocoModuleQueue *queue)
+{
+    if (queue->lines != NULL && queue->lines[queue->next] != NULL) {
+        load_line(queue->lines[queue->next++]);
+        return true;
+    }
+    queue->idle_id = 0;
+    if (queue->func != NULL)
+        queue->func();
+    return false;
+}
+
+static gboolean
+on_idle(void *user_data)
+{
+    return load_next(user_data) ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+CocoModuleQueue *
+coco_module_queue_new(const char *list_path, void (*func)(void))
+{
+    CocoModuleQueue *queue = g_new0(CocoModuleQueue, 1);
+
+    queue->lines = read_list(list_path);
+    queue->func = func;
+    queue->idle_id = g_idle_add(on_idle, queue);
+    return queue;
+}
+
+void
+coco_module_queue_finish(CocoModuleQueue *queue)
+{
+    if (queue == NULL || queue->idle_id == 0)
+        return;
+    g_clear_handle_id(&queue->idle_id, g_source_remove);
+    while (load_next(queue))
+        ;
+}
+
+void
+coco_module_queue_free(CocoModuleQueue *queue)
+{
+    if (queue == NULL)
+        return;
+    g_clear_handle_id(&queue->idle_id, g_source_remove);
+    g_strfreev(queue->lines);
+    g_free(queue);
+}
+
+/* ---- by name ---- */
 
 /* The file name without ".ko", with '_' for '-' as the kernel has it. */
 static char *
@@ -82,27 +152,40 @@ fail(const char *name, CocoTtrpcCode code, const char *cause, GError **error)
     return false;
 }
 
+/* Its file, or NULL when no list has it. */
+static char *
+find_named(const char *list_path, const char *wanted)
+{
+    g_auto(GStrv) lines = read_list(list_path);
+
+    for (size_t i = 0; lines != NULL && lines[i] != NULL; i++) {
+        g_autofree char *path = absolute(g_strstrip(lines[i]));
+        g_autofree char *found = module_name(path);
+
+        if (strcmp(found, wanted) == 0)
+            return g_steal_pointer(&path);
+    }
+    return NULL;
+}
+
 bool
 coco_modules_load_named(const char *name, char *const *parameters, size_t n_parameters,
                         GError **error)
 {
-    g_auto(GStrv) lines = read_list(COCO_MODULES_LIST);
     g_autofree char *wanted = g_strdelimit(g_strdup(name), "-", '_');
+    g_autofree char *path = NULL;
+    int result;
     g_autoptr(GString) joined = g_string_new(NULL);
 
     for (size_t i = 0; i < n_parameters && joined->len <= PARAMETERS_MAX; i++)
         g_string_append_printf(joined, "%s%s", i > 0 ? " " : "", parameters[i]);
     if (joined->len > PARAMETERS_MAX)
         return fail(name, COCO_TTRPC_INVALID_ARGUMENT, "parameters are too long", error);
-    for (size_t i = 0; lines != NULL && lines[i] != NULL; i++) {
-        g_autofree char *path = absolute(g_strstrip(lines[i]));
-        g_autofree char *found = module_name(path);
-        int result;
-
-        if (strcmp(found, wanted) != 0)
-            continue;
-        result = load_file(path, joined->str);
-        return result == 0 || fail(name, COCO_TTRPC_INTERNAL, g_strerror(result), error);
-    }
-    return fail(name, COCO_TTRPC_NOT_FOUND, "the guest image does not have it", error);
+    path = find_named(COCO_MODULES_LIST, wanted);
+    if (path == NULL)
+        path = find_named(COCO_MODULES_LATER_LIST, wanted);
+    if (path == NULL)
+        return fail(name, COCO_TTRPC_NOT_FOUND, "the guest image does not have it", error);
+    result = load_file(path, joined->str);
+    return result == 0 || fail(name, COCO_TTRPC_INTERNAL, g_strerror(result), error);
 }

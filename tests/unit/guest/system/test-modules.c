@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What can be seen without a kernel that would load anything: order, time, and that only what was
+ * loaded is removed.
+ */
+#include "guest/system/modules.h"
+
+#include <criterion/criterion.h>
+
+#include "guest/system/directory-tree.h"
+
+static unsigned int n_done; /* the queue's function has no data */
+
+static void
+on_done(void)
+{
+    n_done++;
+}
+
+static void
+run(void)
+{
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+}
+
+Test(modules, a_queue_loads_when_there_is_nothing_else_to_do, .timeout = 30)
+{
+    g_autofree char *directory = g_dir_make_tmp("coco-modules-XXXXXX", NULL);
+    g_autofree char *list = g_build_filename(directory, "later.list", NULL);
+    g_autofree char *module = g_build_filename(directory, "broken.ko", NULL);
+    g_autofree char *text = g_strdup_printf("# comment\n%s\n%s/gone.ko\n", module, directory);
+    g_autoptr(CocoModuleQueue) queue = NULL;
+
+    cr_assert(g_file_set_contents(module, "no module", -1, NULL));
+    cr_assert(g_file_set_contents(list, text, -1, NULL));
+    queue = coco_module_queue_new(list, on_done);
+    cr_assert_eq(n_done, 0, "not at once");
+    run();
+    cr_assert_eq(n_done, 1);
+    cr_assert(g_file_test(module, G_FILE_TEST_EXISTS), "it was not loaded");
+    coco_module_queue_finish(queue);
+    cr_assert_eq(n_done, 1, "there is nothing left");
+    coco_directory_tree_remove(directory);
+}
+
+Test(modules, whoever_needs_them_gets_them_at_once, .timeout = 30)
+{
+    g_autoptr(CocoModuleQueue) queue = coco_module_queue_new("/proc/nonexistent", on_done);
+
+    coco_module_queue_finish(queue);
+    cr_assert_eq(n_done, 1);
+    run();
+    cr_assert_eq(n_done, 1);
+    coco_module_queue_finish(NULL);
+    coco_module_queue_free(NULL);
+}
+
+Test(modules, one_that_no_list_has_is_not_found)
+{
+    g_autoptr(GError) error = NULL;
+
+    cr_assert_not(coco_modules_load_named("no-such", NULL, 0, &error));
+    cr_assert_str_eq(error->message, "load module 'no-such': the guest image does not have it");
+}

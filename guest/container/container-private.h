@@ -46,6 +46,7 @@ struct _CocoContainer {
 typedef struct {
     CocoContainer *container;
     CocoProcess *process; /* nullable */
+    CocoCrunRun *run;     /* dangling when its function has run */
     char *pid_file;       /* nullable */
     int console_listener; /* -1 */
     char *console_path;   /* nullable */

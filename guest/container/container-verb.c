@@ -131,15 +131,14 @@ coco_verb_run(CocoVerb *verb, const char *const *args, const char *input, CocoCr
               GError **error)
 {
     int stdio[3] = { -1, -1, -1 };
-    bool started;
 
     if (verb->process != NULL && !coco_process_has_terminal(verb->process) &&
         !coco_process_open_pipes(verb->process, stdio, error))
         return false;
-    started = coco_crun_run(verb->container->host->crun, args, stdio, input, func, verb, error);
+    verb->run = coco_crun_run(verb->container->host->crun, args, stdio, input, func, verb, error);
     for (int i = 0; i < 3; i++)
         coco_fd_clear(&stdio[i]);
-    return started;
+    return verb->run != NULL;
 }
 
 typedef struct {

@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Starting the runtime and collecting its end. The log is a memory file, so the runtime cannot
- * block on it and only its last COCO_LOG_TAIL bytes are read. A runtime that hangs is killed after
- * CRUN_TIMEOUT_S.
+ * The runtime's command line and what its end means. The process that the runtime makes may die
+ * without a word of either (killed with its container, for instance), so where the log is empty the
+ * error says how the runtime ended. One that hangs is killed after CRUN_TIMEOUT_S.
  */
 #include "guest/container/crun.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest-protocol/ttrpc/trace.h"
+#include "guest/system/child-runner.h"
 #include "guest/system/directory-tree.h"
-#include "guest/system/init-system.h"
 
 #define LOG_TAIL 4096
 #define CRUN_TIMEOUT_S 120
@@ -31,28 +29,23 @@ struct _CocoCrun {
     char *program;
     char *root;
     char *root_option;
-    GHashTable *runs; /* set of Run */
+    GHashTable *runs; /* set of CocoCrunRun */
 };
 
-typedef struct {
+struct _CocoCrunRun {
     CocoCrun *crun;
+    CocoChild *child;
     char *verb;
     int64_t trace_begin;
-    pid_t pid;
-    CocoFd log_fd;
-    guint timeout_id;
-    bool timed_out;
     CocoCrunDone done;
     void *user_data;
-} Run;
+};
 
 static void
 run_free(void *data)
 {
-    Run *run = data;
+    CocoCrunRun *run = data;
 
-    g_clear_handle_id(&run->timeout_id, g_source_remove);
-    coco_fd_clear(&run->log_fd);
     g_free(run->verb);
     g_free(run);
 }
@@ -80,10 +73,9 @@ coco_crun_free(CocoCrun *crun)
         return;
     g_hash_table_iter_init(&iter, crun->runs);
     while (g_hash_table_iter_next(&iter, &key, NULL)) {
-        const Run *run = key;
+        const CocoCrunRun *run = key;
 
-        coco_reaper_unwatch(crun->reaper, run->pid);
-        coco_reaper_release(crun->reaper);
+        coco_child_forget(run->child);
     }
     g_hash_table_unref(crun->runs);
     g_free(crun->program);
@@ -122,7 +114,7 @@ coco_crun_error_text(const char *log)
             text = lines[i];
     }
     if (text == NULL)
-        return g_strdup("it gave no reason");
+        return NULL;
     if (g_str_has_prefix(text, "error: "))
         text += strlen("error: ");
     return g_utf8_make_valid(text, -1);
@@ -150,60 +142,37 @@ coco_crun_is_command_error(const char *text, const char *command, char **out_tex
     return true;
 }
 
-static char *
-read_log(int fd)
-{
-    g_autofree char *text = g_malloc0(LOG_TAIL + 1);
-    struct stat status;
-    off_t from = 0;
-
-    if (fstat(fd, &status) == 0 && status.st_size > LOG_TAIL)
-        from = status.st_size - LOG_TAIL;
-    if (pread(fd, text, LOG_TAIL, from) < 0)
-        *text = '\0';
-    return g_steal_pointer(&text);
-}
-
+/* What it said, or else how it ended. */
 static GError *
-run_error(const Run *run, int wait_status)
+run_error(const CocoCrunRun *run, const CocoChildEnd *end)
 {
-    g_autofree char *log = NULL;
-    g_autofree char *text = NULL;
+    g_autofree char *how = coco_child_end_text(end);
+    g_autofree char *log = how != NULL ? coco_crun_error_text(end->output) : NULL;
+    CocoTtrpcCode code = COCO_TTRPC_INTERNAL;
 
-    if (run->timed_out)
-        return g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_DEADLINE_EXCEEDED,
-                           "crun %s: not done after %d s", run->verb, CRUN_TIMEOUT_S);
-    if (coco_reaper_exit_code(wait_status) == 0)
+    if (how == NULL)
         return NULL;
-    log = read_log(run->log_fd);
-    text = coco_crun_error_text(log);
-    return g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "crun %s: %s", run->verb, text);
+    if (end->cancelled)
+        code = COCO_TTRPC_CANCELLED;
+    else if (end->timed_out)
+        code = COCO_TTRPC_DEADLINE_EXCEEDED;
+    else if (log != NULL && WIFEXITED(end->wait_status))
+        return g_error_new(COCO_TTRPC_ERROR, (int) code, "crun %s: %s", run->verb, log);
+    return g_error_new(COCO_TTRPC_ERROR, (int) code, "crun %s: %s%s%s", run->verb, how,
+                       log != NULL ? "; it said: " : ", without a word", log != NULL ? log : "");
 }
 
 static void
-on_child_exit(pid_t pid, int wait_status, void *user_data)
+on_end(const CocoChildEnd *end, void *user_data)
 {
-    Run *run = user_data;
-    CocoCrun *crun = run->crun;
-    g_autoptr(GError) error = run_error(run, wait_status);
+    CocoCrunRun *run = user_data;
+    g_autoptr(GError) error = run_error(run, end);
     CocoCrunDone done = run->done;
     void *done_data = run->user_data;
 
     coco_trace_end(run->trace_begin, "crun", run->verb);
-    g_hash_table_remove(crun->runs, run);
+    g_hash_table_remove(run->crun->runs, run);
     done(error, done_data);
-    coco_reaper_release(crun->reaper);
-}
-
-static gboolean
-on_timeout(void *user_data)
-{
-    Run *run = user_data;
-
-    run->timeout_id = 0;
-    run->timed_out = true;
-    (void) kill(run->pid, SIGKILL);
-    return G_SOURCE_REMOVE;
 }
 
 static int
@@ -220,84 +189,22 @@ memory_file(const char *name, const char *text, GError **error)
     return coco_fd_steal(&fd);
 }
 
-/* A copy above the numbers that the child gets, so that no dup2() overwrites the source of the
- * next. */
-static int
-raise_fd(int fd)
-{
-    return fd < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : fcntl(fd, F_DUPFD_CLOEXEC, 10);
-}
-
-/* Our own -1000 must not become that of containers: crun leaves it alone where a spec says 0, and
- * always for exec. A child takes over what its parent has when it is made. */
-static void
-set_oom_score(const char *value)
-{
-    g_auto(CocoFd) fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0 || write(fd, value, strlen(value)) < 0)
-        g_debug("set own oom_score_adj to %s: %s", value, g_strerror(errno));
-}
-
-static int
-spawn(const CocoCrun *crun, const char *const *argv, const int sources[5], pid_t *out_pid)
-{
-    const char *const environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigset_t all;
-    int result;
-
-    (void) sigemptyset(&none);
-    (void) sigfillset(&all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    for (int i = 0; i <= INPUT_FD; i++)
-        posix_spawn_file_actions_adddup2(&actions, sources[i], i);
-    result = posix_spawn(out_pid, crun->program, &actions, &attributes,
-                         (char *const *) (uintptr_t) argv, (char *const *) (uintptr_t) environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return result;
-}
-
-static Run *
-run_new(CocoCrun *crun, const char *verb, int log_fd, pid_t pid, int64_t trace_begin)
-{
-    Run *run = g_new0(Run, 1);
-
-    run->crun = crun;
-    run->verb = g_strdup(verb);
-    run->trace_begin = trace_begin;
-    run->pid = pid;
-    run->log_fd = log_fd;
-    run->timeout_id = g_timeout_add_seconds(CRUN_TIMEOUT_S, on_timeout, run);
-    g_hash_table_add(crun->runs, run);
-    coco_reaper_hold(crun->reaper);
-    coco_reaper_watch(crun->reaper, pid, on_child_exit, run);
-    return run;
-}
-
-bool
-coco_crun_run(CocoCrun *crun, const char *const *args, const int *stdio, const char *input,
-              CocoCrunDone done, void *user_data, GError **error)
+static CocoChild *
+start(CocoCrun *crun, const char *const *args, const CocoChildFd *fds, size_t n_fds,
+      CocoCrunRun *run, GError **error)
 {
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    g_auto(CocoFd) log_fd = memory_file("crun-log", NULL, error);
-    g_auto(CocoFd) input_fd = log_fd < 0 ? -1 : memory_file("crun-input", input, error);
-    int sources[INPUT_FD + 1];
-    int64_t trace_begin = coco_trace_begin();
-    pid_t pid = 0;
-    Run *run;
-    int result;
+    CocoChildJob job = {
+        .fds = fds,
+        .n_fds = n_fds,
+        .output = LOG_FD,
+        .output_max = LOG_TAIL,
+        .deadline_s = CRUN_TIMEOUT_S,
+        /* Ours must not become that of containers: crun leaves it alone where a spec says 0, and
+         * always for exec. */
+        .oom_score = getpid() == 1 ? "0" : NULL,
+    };
 
-    if (input_fd < 0)
-        return false;
     g_ptr_array_add(argv, crun->program);
     g_ptr_array_add(argv, (char *) (uintptr_t) "--cgroup-manager=cgroupfs");
     g_ptr_array_add(argv, crun->root_option);
@@ -305,25 +212,42 @@ coco_crun_run(CocoCrun *crun, const char *const *args, const int *stdio, const c
     for (size_t i = 0; args[i] != NULL; i++)
         g_ptr_array_add(argv, (char *) (uintptr_t) args[i]);
     g_ptr_array_add(argv, NULL);
+    job.argv = (const char *const *) argv->pdata;
+    return coco_child_run(crun->reaper, &job, on_end, run, error);
+}
 
-    for (int i = 0; i < LOG_FD; i++)
-        sources[i] = raise_fd(stdio != NULL ? stdio[i] : -1);
-    sources[LOG_FD] = raise_fd(log_fd);
-    sources[INPUT_FD] = raise_fd(input_fd);
-    if (getpid() == 1)
-        set_oom_score("0");
-    result = spawn(crun, (const char *const *) argv->pdata, sources, &pid);
-    if (getpid() == 1)
-        set_oom_score(COCO_AGENT_OOM_SCORE);
-    for (int i = 0; i <= INPUT_FD; i++)
-        coco_fd_close(sources[i]);
-    if (result != 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "start %s: %s", crun->program,
-                    g_strerror(result));
-        return false;
-    }
-    run = run_new(crun, args[0], coco_fd_steal(&log_fd), pid, trace_begin);
+CocoCrunRun *
+coco_crun_run(CocoCrun *crun, const char *const *args, const int *stdio, const char *input,
+              CocoCrunDone done, void *user_data, GError **error)
+{
+    g_auto(CocoFd) input_fd = memory_file("crun-input", input, error);
+    const CocoChildFd fds[] = {
+        { stdio != NULL ? stdio[0] : -1, 0 },
+        { stdio != NULL ? stdio[1] : -1, 1 },
+        { stdio != NULL ? stdio[2] : -1, 2 },
+        { input_fd, INPUT_FD },
+    };
+    CocoCrunRun *run;
+
+    if (input_fd < 0)
+        return NULL;
+    run = g_new0(CocoCrunRun, 1);
+    run->crun = crun;
+    run->verb = g_strdup(args[0]);
+    run->trace_begin = coco_trace_begin();
     run->done = done;
     run->user_data = user_data;
-    return true;
+    run->child = start(crun, args, fds, G_N_ELEMENTS(fds), run, error);
+    if (run->child == NULL) {
+        run_free(run);
+        return NULL;
+    }
+    g_hash_table_add(crun->runs, run);
+    return run;
+}
+
+void
+coco_crun_cancel(CocoCrunRun *run)
+{
+    coco_child_cancel(run->child);
 }

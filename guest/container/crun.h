@@ -3,9 +3,9 @@
  * Runs the OCI runtime (crun) for one verb and tells how it ended. Nothing waits: the caller's
  * function runs when the child was reaped.
  *
- * The runtime's own messages go to a memory file (fd 3), never to its stderr, because stderr is the
- * container's. What the runtime is to read (a process, resources) is in another (fd 4), so no file
- * has to be named or removed.
+ * The runtime's own messages go to a pipe (fd 3), never to its stderr, because stderr is the
+ * container's. What the runtime is to read (a process, resources) is in a memory file (fd 4), so no
+ * file has to be named or removed.
  *
  * Ownership: stdio descriptors are borrowed for the call.
  * Thread: that of the reaper.
@@ -23,6 +23,7 @@
 #define COCO_CRUN_INPUT "/proc/self/fd/4"
 
 typedef struct _CocoCrun CocoCrun;
+typedef struct _CocoCrunRun CocoCrunRun; /* one verb in flight */
 
 /* error: NULL when the runtime exited with 0 (transfer none). Runs once, never before
  * coco_crun_run() returned. The reaper is held for its whole length, so a pid read here can still
@@ -34,10 +35,12 @@ CocoCrun *coco_crun_new(CocoReaper *reaper, const CocoLayout *layout, const char
 void coco_crun_free(CocoCrun *crun);
 
 /* args: verb, options and id, NULL-terminated. stdio: three descriptors, -1 for /dev/null; nullable
- * for all three. input: nullable text. False with error set when it could not be started; done does
- * not run then. */
-bool coco_crun_run(CocoCrun *crun, const char *const *args, const int *stdio, const char *input,
-                   CocoCrunDone done, void *user_data, GError **error);
+ * for all three. input: nullable text. The run (transfer none) is gone when done has run; NULL with
+ * error set when it could not be started, and done does not run then. */
+CocoCrunRun *coco_crun_run(CocoCrun *crun, const char *const *args, const int *stdio,
+                           const char *input, CocoCrunDone done, void *user_data, GError **error);
+/* Kills it: done gets CANCELLED. */
+void coco_crun_cancel(CocoCrunRun *run);
 
 /* What `crun start` does, without running it (some 100 ms under TCG): lets the init that waits at
  * its fifo go. False when there is no such fifo; then the verb has to be run. */
@@ -48,7 +51,7 @@ bool coco_crun_release(const CocoCrun *crun, const char *id);
 void coco_crun_forget(const CocoCrun *crun, const char *id);
 
 /* The one line of a runtime's log that says what went wrong (last "error" line without time stamp);
- * g_free(). */
+ * g_free(). NULL when there is none. */
 char *coco_crun_error_text(const char *log);
 
 /* For an error of `create` or `exec`: true if it says that the command itself cannot be run, which

@@ -187,6 +187,7 @@ void
 coco_reaper_unwatch(CocoReaper *reaper, pid_t pid)
 {
     g_hash_table_remove(reaper->watches, GINT_TO_POINTER(pid));
+    g_hash_table_remove(reaper->unknown, GINT_TO_POINTER(pid));
 }
 
 void

@@ -29,7 +29,8 @@ void coco_reaper_free(CocoReaper *reaper);
 
 /* func never runs before this has returned. One watch for a pid. */
 void coco_reaper_watch(CocoReaper *reaper, pid_t pid, CocoReaperFunc func, void *user_data);
-/* The function will not run any more; a pid nobody watches is fine. */
+/* The function will not run any more; a pid nobody watches is fine. Nor is an exit that was kept of
+ * it told any more: a number that was just given to a new child is not the old one's. */
 void coco_reaper_unwatch(CocoReaper *reaper, pid_t pid);
 
 /* Keep exits of unknown pids until the last holder releases. */

@@ -30,6 +30,11 @@ typedef struct {
     CocoTtrpcHandler handler; /* NULL: answered with UNIMPLEMENTED */
 } CocoTtrpcMethod;
 
+/* In place of the method's handler, which it runs now or later, or fails the call. call: (transfer
+ * full). service_data: of the service. */
+typedef void (*CocoTtrpcGateFunc)(CocoTtrpcCall *call, const CocoTtrpcMethod *method,
+                                  void *service_data, void *user_data);
+
 typedef struct {
     const char *name; /* "grpc.AgentService" */
     const CocoTtrpcMethod *methods;
@@ -39,6 +44,9 @@ typedef struct {
 /* The decoded request: (transfer none), valid until the call ends. Cast to the type named in the
  * method table. */
 const ProtobufCMessage *coco_ttrpc_call_get_request(const CocoTtrpcCall *call);
+
+/* Tells the calls of one connection from those of another that lives; NULL when it is gone. */
+const void *coco_ttrpc_call_get_connection(const CocoTtrpcCall *call);
 
 /* First value of a metadata key, compared case-insensitively; NULL if absent. (transfer none) */
 const char *coco_ttrpc_call_get_metadata(const CocoTtrpcCall *call, const char *key);

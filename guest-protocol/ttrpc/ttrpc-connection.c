@@ -224,7 +224,7 @@ handle_request(CocoTtrpcConnection *connection, const CocoTtrpcFrame *frame)
     start_timer(call, connection->context, request.timeout_nano);
     connection->held += call->size;
     g_hash_table_insert(connection->calls, GUINT_TO_POINTER(call->stream_id), call);
-    method->handler(call, service_data);
+    connection->funcs->handle(connection->user_data, call, method, service_data);
 }
 
 static void
@@ -400,6 +400,12 @@ const ProtobufCMessage *
 coco_ttrpc_call_get_request(const CocoTtrpcCall *call)
 {
     return call->request;
+}
+
+const void *
+coco_ttrpc_call_get_connection(const CocoTtrpcCall *call)
+{
+    return call->connection;
 }
 
 const char *

@@ -22,6 +22,10 @@ typedef struct {
     const CocoTtrpcMethod *(*find)(void *user_data, const char *service, const char *method,
                                    bool *out_service_known, void **out_service_data);
 
+    /* Handles a call of that method, (transfer full). */
+    void (*handle)(void *user_data, CocoTtrpcCall *call, const CocoTtrpcMethod *method,
+                   void *service_data);
+
     /* The connection is dead and its calls were cancelled; frees it. */
     void (*on_closed)(void *user_data, CocoTtrpcConnection *connection);
 } CocoTtrpcConnectionFuncs;

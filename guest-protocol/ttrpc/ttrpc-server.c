@@ -37,6 +37,8 @@ struct _CocoTtrpcServer {
     GPtrArray *connections;
     CocoTtrpcServerClosedFunc closed_func;
     void *closed_data;
+    CocoTtrpcGateFunc gate_func; /* nullable */
+    void *gate_data;
 };
 
 static void watch_listener(Listener *listener);
@@ -60,6 +62,17 @@ find_method(void *user_data, const char *service, const char *method, bool *out_
         }
     }
     return NULL;
+}
+
+static void
+handle_call(void *user_data, CocoTtrpcCall *call, const CocoTtrpcMethod *method, void *service_data)
+{
+    const CocoTtrpcServer *server = user_data;
+
+    if (server->gate_func != NULL)
+        server->gate_func(call, method, service_data, server->gate_data);
+    else
+        method->handler(call, service_data);
 }
 
 static void
@@ -173,6 +186,7 @@ on_connection_closed(void *user_data, CocoTtrpcConnection *connection)
 
 static const CocoTtrpcConnectionFuncs connection_funcs = {
     .find = find_method,
+    .handle = handle_call,
     .on_closed = on_connection_closed,
 };
 
@@ -236,4 +250,11 @@ coco_ttrpc_server_set_closed_func(CocoTtrpcServer *server, CocoTtrpcServerClosed
 {
     server->closed_func = func;
     server->closed_data = user_data;
+}
+
+void
+coco_ttrpc_server_set_gate_func(CocoTtrpcServer *server, CocoTtrpcGateFunc func, void *user_data)
+{
+    server->gate_func = func;
+    server->gate_data = user_data;
 }

@@ -47,4 +47,9 @@ void coco_ttrpc_server_add_connection(CocoTtrpcServer *server, int fd);
 void coco_ttrpc_server_set_closed_func(CocoTtrpcServer *server, CocoTtrpcServerClosedFunc func,
                                        void *user_data);
 
+/* func: NULL runs each handler at once. Calls of methods without a handler, and those that are no
+ * message, are answered before. */
+void coco_ttrpc_server_set_gate_func(CocoTtrpcServer *server, CocoTtrpcGateFunc func,
+                                     void *user_data);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoTtrpcServer, coco_ttrpc_server_free)

@@ -8,9 +8,11 @@
  */
 #pragma once
 
+#include "guest/agent/gate.h"
 #include "guest/agent/service.h"
 
 struct _CocoService {
+    CocoGate *gate;
     CocoSandbox *sandbox;
     const CocoLayout *layout;
     CocoModuleQueue *modules;

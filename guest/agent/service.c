@@ -73,6 +73,7 @@ coco_service_new(CocoSandbox *sandbox, const CocoLayout *layout, CocoServiceEndF
 {
     CocoService *service = g_new0(CocoService, 1);
 
+    service->gate = coco_gate_new();
     service->sandbox = sandbox;
     service->layout = layout;
     service->end = end;
@@ -92,7 +93,29 @@ coco_service_free(CocoService *service)
     if (service == NULL)
         return;
     g_clear_handle_id(&service->end_id, g_source_remove);
+    coco_gate_free(service->gate);
     g_free(service);
+}
+
+CocoGate *
+coco_service_get_gate(CocoService *service)
+{
+    return service->gate;
+}
+
+/* Every request comes by here. Whether the agent lives, and which version it has, is no secret. */
+static void
+on_call(CocoTtrpcCall *call, const CocoTtrpcMethod *method, void *service_data, void *user_data)
+{
+    CocoService *service = user_data;
+    bool is_health = false;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(health_methods); i++)
+        is_health = is_health || method == &health_methods[i];
+    if (is_health)
+        method->handler(call, service_data);
+    else
+        coco_gate_pass(service->gate, call, method, service_data);
 }
 
 void
@@ -100,6 +123,7 @@ coco_service_attach(CocoService *service, CocoTtrpcServer *server)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(services); i++)
         coco_ttrpc_server_add_service(server, &services[i], service);
+    coco_ttrpc_server_set_gate_func(server, on_call, service);
 }
 
 void

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "guest-protocol/ttrpc/ttrpc-server.h"
+#include "guest/agent/gate.h"
 #include "guest/pod/sandbox.h"
 #include "guest/system/modules.h"
 
@@ -24,6 +25,9 @@ CocoService *coco_service_new(CocoSandbox *sandbox, const CocoLayout *layout,
 /* queue (borrowed, nullable): what has to be loaded before a sandbox or a container is made. */
 void coco_service_set_modules(CocoService *service, CocoModuleQueue *queue);
 void coco_service_free(CocoService *service);
+
+/* Where a judge of requests is set. (transfer none) */
+CocoGate *coco_service_get_gate(CocoService *service);
 
 /* Adds both services to the server. */
 void coco_service_attach(CocoService *service, CocoTtrpcServer *server);

@@ -48,12 +48,32 @@ write_all(int fd, const ProtobufCBinaryData *data, int64_t offset)
     return true;
 }
 
+/* The unfinished file, for the next piece. Whatever else may have come to be there, a fifo or a
+ * device, is not waited for and not written to. */
+static int
+open_unfinished(int directory, const char *unfinished, bool begins)
+{
+    const int flags = O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+    g_auto(CocoFd) fd = -1;
+    struct stat status;
+
+    if (begins && unlinkat(directory, unfinished, 0) < 0 && errno != ENOENT)
+        return -1;
+    fd = openat(directory, unfinished, flags | (begins ? O_CREAT | O_EXCL : 0), 0600);
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -1;
+    if (!S_ISREG(status.st_mode)) {
+        errno = EBADF;
+        return -1;
+    }
+    return coco_fd_steal(&fd);
+}
+
 static bool
 copy_regular(int directory, const char *name, const Grpc__CopyFileRequest *request, GError **error)
 {
     g_autofree char *unfinished = g_strconcat(name, UNFINISHED, NULL);
-    int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (request->offset == 0 ? O_TRUNC : 0);
-    g_auto(CocoFd) fd = openat(directory, unfinished, flags, 0600);
+    g_auto(CocoFd) fd = open_unfinished(directory, unfinished, request->offset == 0);
     struct stat status;
 
     if (fd < 0 || !write_all(fd, &request->data, request->offset) || fstat(fd, &status) < 0)
@@ -67,15 +87,18 @@ copy_regular(int directory, const char *name, const Grpc__CopyFileRequest *reque
     return true;
 }
 
+/* In one step, too: kubelet's "..data" is exchanged while it is read. */
 static bool
 copy_link(int directory, const char *name, const Grpc__CopyFileRequest *request, GError **error)
 {
     g_autofree char *target = g_strndup((const char *) request->data.data, request->data.len);
+    g_autofree char *unfinished = g_strconcat(name, UNFINISHED, NULL);
 
-    (void) unlinkat(directory, name, 0);
-    if (symlinkat(target, directory, name) < 0 ||
-        fchownat(directory, name, (uid_t) request->uid, (gid_t) request->gid, AT_SYMLINK_NOFOLLOW) <
-            0)
+    (void) unlinkat(directory, unfinished, 0);
+    if (symlinkat(target, directory, unfinished) < 0 ||
+        fchownat(directory, unfinished, (uid_t) request->uid, (gid_t) request->gid,
+                 AT_SYMLINK_NOFOLLOW) < 0 ||
+        renameat(directory, unfinished, directory, name) < 0)
         return fail("link", request, error);
     return true;
 }
@@ -84,9 +107,13 @@ static bool
 copy_directory(int directory, const char *name, const Grpc__CopyFileRequest *request,
                GError **error)
 {
-    if ((mkdirat(directory, name, request->file_mode & PERMISSIONS) < 0 && errno != EEXIST) ||
-        fchownat(directory, name, (uid_t) request->uid, (gid_t) request->gid, AT_SYMLINK_NOFOLLOW) <
-            0)
+    g_auto(CocoFd) fd = -1;
+
+    if (mkdirat(directory, name, 0700) < 0 && errno != EEXIST)
+        return fail("make directory", request, error);
+    fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fchown(fd, (uid_t) request->uid, (gid_t) request->gid) < 0 ||
+        fchmod(fd, request->file_mode & PERMISSIONS) < 0)
         return fail("make directory", request, error);
     return true;
 }
@@ -114,7 +141,8 @@ coco_copy_file(const char *shared, const Grpc__CopyFileRequest *request, GError 
 
     if (!check(request, name, error) || coco_paths_below(shared, request->path, error) == NULL)
         return false;
-    directory = coco_paths_make_directory(shared, parent, mode, error);
+    directory = coco_paths_make_owned(shared, parent, mode, (uid_t) request->uid,
+                                      (gid_t) request->gid, error);
     if (directory < 0)
         return false;
     if (S_ISLNK(request->file_mode))

@@ -119,8 +119,24 @@ coco_paths_open_place(const char *base, const char *path, GError **error)
     return open_below(base, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS, error);
 }
 
+typedef struct {
+    uid_t uid;
+    gid_t gid;
+} Owner;
+
+/* Of a directory that was just made; its mode had the umask taken from it. */
+static bool
+give(int directory, const Owner *owner, mode_t mode)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", directory);
+
+    return chown(path, owner->uid, owner->gid) == 0 && chmod(path, mode) == 0;
+}
+
+/* owner: nullable, of what is made here. */
 static int
-make_below(const char *base, const char *path, mode_t mode, uint64_t links, GError **error)
+make_below(const char *base, const char *path, mode_t mode, uint64_t links, const Owner *owner,
+           GError **error)
 {
     g_auto(CocoFd) directory = -1;
     g_auto(GStrv) parts = NULL;
@@ -133,17 +149,21 @@ make_below(const char *base, const char *path, mode_t mode, uint64_t links, GErr
         return fail_path("open", base, error);
     parts = g_strsplit(rest, "/", -1);
     for (size_t i = 0; parts[i] != NULL; i++) {
+        bool is_new;
         int next;
 
         if (*parts[i] == '\0' || strcmp(parts[i], ".") == 0)
             continue;
-        if (mkdirat(directory, parts[i], mode) < 0 && errno != EEXIST)
+        is_new = mkdirat(directory, parts[i], mode) == 0;
+        if (!is_new && errno != EEXIST)
             return fail_path("make directory", path, error);
         next = open_beneath(directory, parts[i], O_PATH | O_DIRECTORY, 0, links);
         if (next < 0)
             return fail_path("open directory", path, error);
         coco_fd_clear(&directory);
         directory = next;
+        if (is_new && owner != NULL && !give(directory, owner, mode))
+            return fail_path("give directory", path, error);
     }
     return coco_fd_steal(&directory);
 }
@@ -151,13 +171,22 @@ make_below(const char *base, const char *path, mode_t mode, uint64_t links, GErr
 int
 coco_paths_make_directory(const char *base, const char *path, mode_t mode, GError **error)
 {
-    return make_below(base, path, mode, 0, error);
+    return make_below(base, path, mode, 0, NULL, error);
+}
+
+int
+coco_paths_make_owned(const char *base, const char *path, mode_t mode, uid_t uid, gid_t gid,
+                      GError **error)
+{
+    const Owner owner = { uid, gid };
+
+    return make_below(base, path, mode, 0, &owner, error);
 }
 
 int
 coco_paths_make_place(const char *base, const char *path, mode_t mode, GError **error)
 {
-    return make_below(base, path, mode, RESOLVE_NO_SYMLINKS, error);
+    return make_below(base, path, mode, RESOLVE_NO_SYMLINKS, NULL, error);
 }
 
 void

@@ -31,6 +31,11 @@ int coco_paths_open(const char *base, const char *path, int flags, mode_t mode, 
  * base, and returns it opened with O_PATH. -1 with error set. */
 int coco_paths_make_directory(const char *base, const char *path, mode_t mode, GError **error);
 
+/* The same, and what is made has just this mode, whatever the umask is, and this owner (-1: ours).
+ */
+int coco_paths_make_owned(const char *base, const char *path, mode_t mode, uid_t uid, gid_t gid,
+                          GError **error);
+
 /* The same for a place that something is mounted on: no link is followed at all, so that a path is
  * always the same directory. Opened with O_PATH. -1 with error set. */
 int coco_paths_open_place(const char *base, const char *path, GError **error);

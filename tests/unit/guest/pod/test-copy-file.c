@@ -77,6 +77,68 @@ Test(copy_file, links_and_directories)
     coco_directory_tree_remove(base);
 }
 
+static unsigned int
+mode_of(const char *base, const char *path)
+{
+    g_autofree char *full = g_build_filename(base, path, NULL);
+    struct stat status;
+
+    cr_assert_eq(lstat(full, &status), 0, "%s", path);
+    return status.st_mode & 07777;
+}
+
+Test(copy_file, modes_are_those_asked_for)
+{
+    g_autofree char *base = g_dir_make_tmp("coco-copy-XXXXXX", NULL);
+
+    (void) umask(077);
+    cr_assert_eq(copy(base, "a/b/file", S_IFREG | 0666, "x", 0, 1), 0);
+    cr_assert_eq(copy(base, "dir", S_IFDIR | 02775, "", 0, 0), 0);
+    cr_assert_eq(mode_of(base, "a"), 0750);
+    cr_assert_eq(mode_of(base, "a/b"), 0750);
+    cr_assert_eq(mode_of(base, "a/b/file"), 0666);
+    cr_assert_eq(mode_of(base, "dir"), 02775);
+    cr_assert_eq(copy(base, "dir", S_IFDIR | 0700, "", 0, 0), 0);
+    cr_assert_eq(mode_of(base, "dir"), 0700, "of one that is there, too");
+    coco_directory_tree_remove(base);
+}
+
+/* Process 1 must not wait for somebody who reads a fifo. */
+Test(copy_file, what_is_no_file_is_not_written_to, .timeout = 5)
+{
+    static const char *const names[] = { "file.coco-copy", "file", "later.coco-copy" };
+    g_autofree char *base = g_dir_make_tmp("coco-copy-XXXXXX", NULL);
+    g_autofree char *text = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(base, names[i], NULL);
+
+        cr_assert_eq(mkfifo(path, 0600), 0);
+    }
+    cr_assert_eq(copy(base, "file", S_IFREG | 0600, "x", 0, 1), 0);
+    text = content(base, "file");
+    cr_assert_str_eq(text, "x");
+    cr_assert_eq(copy(base, "later", S_IFREG | 0600, "x", 1, 2), COCO_TTRPC_INTERNAL);
+    cr_assert_eq(copy(base, "never", S_IFREG | 0600, "x", 1, 2), COCO_TTRPC_INTERNAL,
+                 "a file begins at its beginning");
+    cr_assert_eq(copy(base, "file", S_IFDIR | 0700, "", 0, 0), COCO_TTRPC_INTERNAL);
+    coco_directory_tree_remove(base);
+}
+
+/* A reader finds the old one or the new one. */
+Test(copy_file, a_link_is_exchanged)
+{
+    g_autofree char *base = g_dir_make_tmp("coco-copy-XXXXXX", NULL);
+    g_autofree char *link = g_build_filename(base, "..data", NULL);
+    g_autofree char *target = NULL;
+
+    cr_assert_eq(copy(base, "..data", S_IFLNK | 0777, "one", 0, 3), 0);
+    cr_assert_eq(copy(base, "..data", S_IFLNK | 0777, "two", 0, 3), 0);
+    target = g_file_read_link(link, NULL);
+    cr_assert_str_eq(target, "two");
+    coco_directory_tree_remove(base);
+}
+
 Test(copy_file, nothing_leaves_the_directory)
 {
     g_autofree char *base = g_dir_make_tmp("coco-copy-XXXXXX", NULL);

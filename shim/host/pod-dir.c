@@ -4,26 +4,22 @@
  */
 #include "shim/host/pod-dir.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <gio/gio.h>
 
-#include "guest-protocol/posix/fd.h"
+#include "shim/host/tree-remove.h"
 
 #define DEFAULT_BASE "/run/coco"
 #define NAME_DIGITS 20
-#define MAX_DEPTH 32
 
 struct _CocoPodDir {
     char *path;
     char *socket;
+    char *mounts;
     char *shared;
     char *state;
     char *console;
@@ -39,6 +35,7 @@ new_for_path(const char *path)
 
     dir->path = g_strdup(path);
     dir->socket = g_build_filename(path, "shim.sock", NULL);
+    dir->mounts = g_build_filename(path, "mounts", NULL);
     dir->shared = g_build_filename(path, "shared", NULL);
     dir->state = g_build_filename(path, "state.json", NULL);
     dir->console = g_build_filename(path, "console.log", NULL);
@@ -76,6 +73,7 @@ coco_pod_dir_free(CocoPodDir *dir)
         return;
     g_free(dir->path);
     g_free(dir->socket);
+    g_free(dir->mounts);
     g_free(dir->shared);
     g_free(dir->state);
     g_free(dir->console);
@@ -95,6 +93,12 @@ const char *
 coco_pod_dir_socket(const CocoPodDir *dir)
 {
     return dir->socket;
+}
+
+const char *
+coco_pod_dir_mounts(const CocoPodDir *dir)
+{
+    return dir->mounts;
 }
 
 const char *
@@ -153,81 +157,6 @@ coco_pod_dir_make(const CocoPodDir *dir, GError **error)
     return true;
 }
 
-/* Unmounts every mount at or below the directory that this mount namespace shows, innermost first.
- */
-static void
-unmount_below(const char *path)
-{
-    g_autofree char *table = NULL;
-    g_autofree char *prefix = g_strconcat(path, "/", NULL);
-    g_auto(GStrv) lines = NULL;
-
-    if (!g_file_get_contents("/proc/self/mountinfo", &table, NULL, NULL))
-        return;
-    lines = g_strsplit(table, "\n", -1);
-    for (unsigned int i = g_strv_length(lines); i > 0; i--) {
-        g_auto(GStrv) fields = g_strsplit(lines[i - 1], " ", 6);
-        g_autofree char *target = NULL;
-
-        if (g_strv_length(fields) < 5)
-            continue;
-        target = g_strcompress(fields[4]);
-        if (g_str_has_prefix(target, prefix))
-            (void) umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
-    }
-}
-
-static bool
-is_mount_root(int parent, const char *name)
-{
-    struct statx info;
-
-    if (statx(parent, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &info) != 0)
-        return errno != ENOENT; /* in doubt keep our hands off */
-    return (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-}
-
-static bool remove_entries(int parent, const char *name, unsigned int depth);
-
-static bool
-remove_entry(int parent, const char *name, unsigned int depth)
-{
-    if (is_mount_root(parent, name)) {
-        errno = EBUSY;
-        return false;
-    }
-    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
-        return true;
-    if (errno != EISDIR && errno != EPERM)
-        return false;
-    return remove_entries(parent, name, depth + 1) &&
-           (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
-}
-
-static bool
-remove_entries(int parent, const char *name, unsigned int depth)
-{
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
-    struct dirent *entry;
-    bool ok = true;
-
-    if (entries == NULL) {
-        coco_fd_close(fd);
-        return errno == ENOENT;
-    }
-    if (depth > MAX_DEPTH) {
-        errno = ELOOP;
-        ok = false;
-    }
-    while (ok && (entry = readdir(entries)) != NULL) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            ok = remove_entry(fd, entry->d_name, depth);
-    }
-    (void) closedir(entries);
-    return ok;
-}
-
 /* The socket may be elsewhere with a link to it here: shim-socket.h. */
 static void
 remove_linked_socket(const CocoPodDir *dir)
@@ -242,9 +171,8 @@ remove_linked_socket(const CocoPodDir *dir)
 bool
 coco_pod_dir_remove(const CocoPodDir *dir, GError **error)
 {
-    unmount_below(dir->path);
     remove_linked_socket(dir);
-    if (!remove_entries(AT_FDCWD, dir->path, 0) || (rmdir(dir->path) != 0 && errno != ENOENT))
+    if (!coco_tree_remove(dir->path))
         return fail_with_errno(error, "remove run directory", dir->path);
     return true;
 }

@@ -6,7 +6,8 @@
  *
  *     shim.sock   our ttrpc socket               vm/          libvirt's embedded root (launcher)
  *     state.json  who and which pids             agent.sock   channel to the agent (QEMU)
- *     shared/     what virtiofsd exports         console.log  bounded (launcher)
+ *     mounts/     what a container mounts        console.log  bounded (launcher)
+ *     shared/     what virtiofsd exports of it (share.h)
  *     initdata    the annotation, if there is one (pod-initdata.h); tee likewise (pod-tee.h)
  *     etc/        hosts, hostname and resolv.conf of a sandbox (pod-names.h)
  *
@@ -33,6 +34,7 @@ void coco_pod_dir_free(CocoPodDir *dir);
 
 const char *coco_pod_dir_path(const CocoPodDir *dir);
 const char *coco_pod_dir_socket(const CocoPodDir *dir);
+const char *coco_pod_dir_mounts(const CocoPodDir *dir);
 const char *coco_pod_dir_shared(const CocoPodDir *dir);
 const char *coco_pod_dir_state(const CocoPodDir *dir);
 const char *coco_pod_dir_console(const CocoPodDir *dir);

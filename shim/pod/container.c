@@ -13,6 +13,8 @@ struct _CocoContainer {
     unsigned int kill_source;
     bool created;
     bool doomed;
+    CocoContainerDoomFunc on_doom; /* nullable */
+    void *on_doom_data;
     bool paused;
 };
 
@@ -95,6 +97,15 @@ void
 coco_container_doom(CocoContainer *container)
 {
     container->doomed = true;
+    if (container->on_doom != NULL)
+        container->on_doom(container->on_doom_data);
+}
+
+void
+coco_container_set_doom_func(CocoContainer *container, CocoContainerDoomFunc func, void *user_data)
+{
+    container->on_doom = func;
+    container->on_doom_data = user_data;
 }
 
 bool

@@ -37,6 +37,11 @@ void coco_container_set_created(CocoContainer *container);
 bool coco_container_is_doomed(const CocoContainer *container);
 void coco_container_doom(CocoContainer *container);
 
+/* What doom calls, so that it need not wait for what may never end; NULL for nothing. */
+typedef void (*CocoContainerDoomFunc)(void *user_data);
+void coco_container_set_doom_func(CocoContainer *container, CocoContainerDoomFunc func,
+                                  void *user_data);
+
 bool coco_container_is_paused(const CocoContainer *container);
 void coco_container_set_paused(CocoContainer *container, bool paused);
 

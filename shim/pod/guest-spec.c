@@ -267,12 +267,8 @@ adapt_mount(Grpc__Mount *mount, const CocoGuestSpecContext *context, bool *out_s
     source = g_path_is_absolute(mount->source)
                  ? g_strdup(mount->source)
                  : g_build_filename(context->bundle, mount->source, NULL);
-    guest_path = coco_share_add_bind(context->shared, context->id, source, mount->destination,
-                                     has_option(mount, "rbind"), error);
-    if (guest_path == NULL) {
-        g_prefix_error(error, "mount for '%s': ", mount->destination);
-        return false;
-    }
+    guest_path = coco_volume_plan_add_bind(context->volumes, source, mount->destination,
+                                           mount->options, mount->n_options);
     adapt_bind(mount, guest_path);
     *out_shares = true;
     return true;

@@ -16,21 +16,20 @@
 
 #include "guest-protocol/proto/agent-pb.h"
 #include "shim/pod/container-kind.h"
+#include "shim/storage/volume-plan.h"
 
 typedef struct {
     const char *id;
     const char *bundle;
-    const char *shared; /* host path of the exported directory: bind mounts are made there */
-    const char *root;   /* guest path of the root file system */
-    const char *etc;    /* host directory with files for /etc, where the spec has none; nullable */
+    CocoVolumePlan *volumes; /* gets the bind mounts of the spec */
+    const char *root;        /* guest path of the root file system */
+    const char *etc; /* host directory with files for /etc, where the spec has none; nullable */
     char *const *sysctls; /* of the pod, names and values in turn; nullable */
     CocoContainerKind kind;
 } CocoGuestSpecContext;
 
-/* Makes the bind mounts of the spec in the shared directory and points everything at guest paths.
- * out_pidns: the container shares the pod's PID namespace. out_shares: set when something was put
- * into the shared directory, else left alone. On failure what was mounted is the caller's to undo:
- * coco_share_remove(). */
+/* Plans the bind mounts of the spec and points everything at guest paths. out_pidns: the container
+ * shares the pod's PID namespace. out_shares: set when something is planned, else left alone. */
 bool coco_guest_spec_adapt(Grpc__Spec *spec, const CocoGuestSpecContext *context, bool *out_pidns,
                            bool *out_shares, GError **error);
 

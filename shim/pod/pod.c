@@ -159,9 +159,9 @@ coco_pod_run_dir(const CocoPod *pod)
 }
 
 const char *
-coco_pod_shared_dir(const CocoPod *pod)
+coco_pod_mounts_dir(const CocoPod *pod)
 {
-    return coco_pod_dir_shared(pod->dir);
+    return coco_pod_dir_mounts(pod->dir);
 }
 
 CocoPodVm *
@@ -222,7 +222,7 @@ coco_pod_start_vm(CocoPod *pod, GError **error)
     if (pod->vm_started)
         return true;
     if (!coco_pod_dir_make(pod->dir, error) ||
-        !coco_share_prepare(coco_pod_dir_shared(pod->dir), error))
+        !coco_share_prepare(coco_pod_dir_mounts(pod->dir), coco_pod_dir_shared(pod->dir), error))
         return false;
     pod->vm_started = true;
     coco_pod_vm_start(pod->vm);
@@ -313,8 +313,9 @@ take_out(CocoPod *pod, CocoContainer *container)
 {
     if (coco_pod_find(pod, coco_container_id(container)) != container)
         return;
+    coco_container_doom(container);
     coco_process_stop_stdio(coco_container_init(container));
-    coco_share_remove(coco_pod_dir_shared(pod->dir), coco_container_id(container));
+    coco_share_remove(coco_pod_dir_mounts(pod->dir), coco_container_id(container));
     g_hash_table_remove(pod->containers, coco_container_id(container));
 }
 

@@ -35,7 +35,7 @@ void coco_pod_free(CocoPod *pod);
 const char *coco_pod_id(const CocoPod *pod);
 const char *coco_pod_namespace(const CocoPod *pod);
 const CocoPodDir *coco_pod_run_dir(const CocoPod *pod);
-const char *coco_pod_shared_dir(const CocoPod *pod);
+const char *coco_pod_mounts_dir(const CocoPod *pod);
 CocoPodVm *coco_pod_vm(const CocoPod *pod);
 CocoPodDisks *coco_pod_disks(const CocoPod *pod);
 CocoSignals *coco_pod_signals(const CocoPod *pod);

@@ -5,6 +5,7 @@
 #include "shim/storage/host-mounts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -19,6 +20,9 @@
 
 #define OWN_PREFIX "X-containerd."
 #define MKDIR_OPTION "X-containerd.mkdir.path="
+
+/* For all of them: nothing is opened as a device or run from there on the host. */
+#define NO_TRUST (MS_NODEV | MS_NOSUID)
 
 typedef struct {
     const char *type;
@@ -96,7 +100,7 @@ parse_options(const Mount *mount, CocoMountOptions *out_options, GError **error)
 }
 
 static bool
-mount_one(const Mount *mount, const char *target, GError **error)
+mount_one(const Mount *mount, int point, unsigned long flags, GError **error)
 {
     g_auto(CocoMountOptions) options = { 0 };
     g_autofree char *device = NULL;
@@ -104,14 +108,14 @@ mount_one(const Mount *mount, const char *target, GError **error)
 
     if (!parse_options(mount, &options, error))
         return false;
+    options.flags |= flags;
     if (has_loop(mount)) {
         loop = coco_loop_device_attach(mount->source, (options.flags & MS_RDONLY) != 0, &device,
                                        error);
         if (loop < 0)
             return false;
     }
-    return coco_mount(mount->type, device != NULL ? device : mount->source, target, &options,
-                      error);
+    return coco_mount(mount->type, device != NULL ? device : mount->source, point, &options, error);
 }
 
 static char *
@@ -149,9 +153,24 @@ has_templates(Containerd__Types__Mount *const *mounts, size_t n)
     return false;
 }
 
+/* Mounts one of those that the last one is made of. What a guest wrote into its layer, on a host
+ * that had it as a disk, may have links where the next mount wants its directories. */
+static bool
+mount_layer(const Mount *mount, const char *own, GError **error)
+{
+    g_auto(CocoFd) point = -1;
+
+    if (mkdir(own, 0700) != 0)
+        return fail_with_errno(error, "make mount point", own);
+    point = open(own, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (point < 0)
+        return fail_with_errno(error, "open mount point", own);
+    return mount_one(mount, point, NO_TRUST | MS_NOSYMFOLLOW, error);
+}
+
 bool
 coco_host_mounts_make(Containerd__Types__Mount *const *mounts, size_t n, const char *layers,
-                      const char *target, GError **error)
+                      int target, GError **error)
 {
     bool apart = has_templates(mounts, n);
     g_autoptr(GPtrArray) points = g_ptr_array_new_with_free_func(g_free);
@@ -161,15 +180,13 @@ coco_host_mounts_make(Containerd__Types__Mount *const *mounts, size_t n, const c
     for (size_t i = 0; i < n; i++) {
         g_auto(Mount) mount = { 0 };
         g_autofree char *own = g_strdup_printf("%s/%zu", layers, i);
-        const char *where = apart && i + 1 < n ? own : target;
 
         if (!expand(mounts[i], (const char *const *) points->pdata, i, &mount, error))
             return false;
-        if (where == own && mkdir(own, 0700) != 0)
-            return fail_with_errno(error, "make mount point", own);
-        if (!mount_one(&mount, where, error))
+        if (!(apart && i + 1 < n ? mount_layer(&mount, own, error)
+                                 : mount_one(&mount, target, NO_TRUST, error)))
             return false;
-        g_ptr_array_add(points, g_strdup(where));
+        g_ptr_array_add(points, g_steal_pointer(&own));
     }
     return true;
 }

@@ -5,7 +5,7 @@
  * one, which is made of them, on the target. Options "loop" and "X-containerd.mkdir.path=" work.
  *
  * Ownership: the mounts are undone by name, coco_host_mounts_undo().
- * Thread: any; mount(2) may block.
+ * Thread: the only one of a child (forked-work.h): mount(2) may block.
  */
 #pragma once
 
@@ -16,9 +16,10 @@
 
 #include "guest-protocol/proto/task-pb.h"
 
-/* layers: a directory, made when it is needed, for mounts that are not on the target. */
+/* layers: a directory, made when it is needed, for mounts that are not on the target, an open mount
+ * point (O_PATH). A link inside such a mount leads nowhere: a guest may have written it. */
 bool coco_host_mounts_make(Containerd__Types__Mount *const *mounts, size_t n, const char *layers,
-                           const char *target, GError **error);
+                           int target, GError **error);
 
 /* Takes away what was mounted below layers, and the directory; the target is the caller's. */
 void coco_host_mounts_undo(const char *layers);

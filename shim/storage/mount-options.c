@@ -5,10 +5,14 @@
 #include "shim/storage/mount-options.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mount.h>
 
 #include <gio/gio.h>
+
+#include "guest-protocol/posix/fd.h"
+#include "shim/storage/mount-tree.h"
 
 #define DATA_MAX 4095 /* mount(2): a page with its NUL */
 
@@ -82,36 +86,59 @@ coco_mount_options_clear(CocoMountOptions *options)
 }
 
 static bool
-fail(GError **error, const char *verb, const char *source, const char *target)
+fail(GError **error, const char *verb, const char *source)
 {
     int code = errno;
 
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s' on '%s': %s", verb, source,
-                target, g_strerror(code));
+    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s': %s", verb, source,
+                g_strerror(code));
     return false;
 }
 
-bool
-coco_mount(const char *type, const char *source, const char *target,
-           const CocoMountOptions *options, GError **error)
+static uint64_t
+attributes_of(unsigned long flags)
 {
-    const unsigned long bind = MS_BIND | MS_REC;
-    bool is_bind = (options->flags & MS_BIND) != 0;
+    static const struct {
+        unsigned long flag;
+        uint64_t attribute;
+    } rows[] = {
+        { MS_RDONLY, MOUNT_ATTR_RDONLY },         { MS_NOSUID, MOUNT_ATTR_NOSUID },
+        { MS_NODEV, MOUNT_ATTR_NODEV },           { MS_NOEXEC, MOUNT_ATTR_NOEXEC },
+        { MS_NODIRATIME, MOUNT_ATTR_NODIRATIME }, { MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
+        { MS_NOATIME, MOUNT_ATTR_NOATIME },       { MS_STRICTATIME, MOUNT_ATTR_STRICTATIME },
+    };
+    uint64_t attributes = 0;
 
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if ((flags & rows[i].flag) != 0)
+            attributes |= rows[i].attribute;
+    }
+    return attributes;
+}
+
+static bool
+bind(const char *source, int point, unsigned long flags, GError **error)
+{
+    bool recursive = (flags & MS_REC) != 0;
+    g_auto(CocoFd) tree = coco_mount_tree_clone(source, recursive, error);
+
+    return tree >= 0 && coco_mount_tree_set(tree, attributes_of(flags), 0, false, error) &&
+           coco_mount_tree_attach(tree, point, error);
+}
+
+bool
+coco_mount(const char *type, const char *source, int point, const CocoMountOptions *options,
+           GError **error)
+{
+    /* The link of /proc leads to what is open, not to what its name may mean by now. */
+    g_autofree char *target = g_strdup_printf("/proc/self/fd/%d", point);
+
+    if ((options->flags & MS_BIND) != 0)
+        return bind(source, point, options->flags, error);
     if (strlen(options->data) > DATA_MAX) {
         errno = E2BIG;
-        return fail(error, "mount", source, target);
+        return fail(error, "mount", source);
     }
-    if (mount(source, target, is_bind ? NULL : type,
-              is_bind ? options->flags & bind : options->flags,
-              is_bind ? NULL : options->data) != 0)
-        return fail(error, is_bind ? "bind-mount" : "mount", source, target);
-    if (is_bind && (options->flags & ~bind) != 0 &&
-        mount(NULL, target, NULL, (options->flags & ~(unsigned long) MS_REC) | MS_REMOUNT, NULL) !=
-            0) {
-        (void) fail(error, "set options of bind mount", source, target);
-        (void) umount2(target, MNT_DETACH);
-        return false;
-    }
-    return true;
+    return mount(source, target, type, options->flags, options->data) == 0 ||
+           fail(error, "mount", source);
 }

@@ -24,9 +24,9 @@ void coco_mount_options_parse(char *const *options, size_t n_options,
                               CocoMountOptions *out_options);
 void coco_mount_options_clear(CocoMountOptions *options);
 
-/* Mounts source on target, which exists. A bind mount with other flags (ro, nosuid, …) is remounted
- * with them, since the kernel ignores them on the first call. */
-bool coco_mount(const char *type, const char *source, const char *target,
-                const CocoMountOptions *options, GError **error);
+/* Mounts source on point, an open directory or file (O_PATH), on top of what is mounted there. A
+ * bind mount has all its options from the first moment. */
+bool coco_mount(const char *type, const char *source, int point, const CocoMountOptions *options,
+                GError **error);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoMountOptions, coco_mount_options_clear)

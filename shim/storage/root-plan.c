@@ -7,9 +7,7 @@
  */
 #include "shim/storage/root-plan.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "shim/storage/mount-template.h"
@@ -59,24 +57,6 @@ static bool
 is_disk_type(const char *type)
 {
     return g_strv_contains(disk_types, type) || strcmp(type, "xfs") == 0;
-}
-
-/* The kernel's own word would be "Block device required", and not of which. */
-static bool
-check_source(const Containerd__Types__Mount *mount, GError **error)
-{
-    struct stat info;
-    const char *cause = NULL;
-
-    if (stat(mount->source, &info) != 0)
-        cause = g_strerror(errno);
-    else if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode))
-        cause = "neither a file nor a block device";
-    if (cause == NULL)
-        return true;
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "mount %s '%s': %s",
-                mount->type, mount->source, cause);
-    return false;
 }
 
 /* Options that are not the file system's, and those that the guest cannot do. */
@@ -214,11 +194,7 @@ check_mounts(Containerd__Types__Mount *const *mounts, size_t n, bool *out_disks,
                         mounts[i]->source);
             return false;
         }
-        if (!is_disk_type(mounts[i]->type))
-            continue;
-        *out_disks = true;
-        if (!check_source(mounts[i], error))
-            return false;
+        *out_disks = *out_disks || is_disk_type(mounts[i]->type);
     }
     if (*out_disks && n > COCO_ROOT_LAYERS_MAX + 2) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
@@ -253,6 +229,16 @@ coco_root_plan_make(Containerd__Types__Mount *const *mounts, size_t n, CocoRootP
         plan.n_disks = 0;
     }
     return true;
+}
+
+void
+coco_root_plan_check_later(Containerd__Types__Mount *const *mounts, size_t n,
+                           CocoVolumePlan *volumes)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_disk_type(mounts[i]->type))
+            coco_volume_plan_add_disk(volumes, mounts[i]->type, mounts[i]->source);
+    }
 }
 
 static Grpc__Storage *

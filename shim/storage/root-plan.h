@@ -6,7 +6,7 @@
  * here) DISK     one file system on a disk (blockfile, devmapper, a view of one erofs layer) LAYERS
  * an overlay that the guest makes of disks: erofs layers below one ext4 to write to
  *
- * Mounts as containerd 1.6 to 2.3 hand them over. Reads the kind of each source, changes nothing.
+ * Mounts as containerd 1.6 to 2.3 hand them over. No file is looked at here.
  *
  * Ownership: a plan owns all in it.
  * Thread: any.
@@ -19,6 +19,7 @@
 
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/proto/task-pb.h"
+#include "shim/storage/volume-plan.h"
 
 /* Lower layers of one container; with the one to write to, what a VM takes. */
 #define COCO_ROOT_LAYERS_MAX 127
@@ -51,6 +52,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoRootPlan, coco_root_plan_clear)
 /* False with error set (COCO_TTRPC_INVALID_ARGUMENT) when no way of mounting these can work. */
 bool coco_root_plan_make(Containerd__Types__Mount *const *mounts, size_t n, CocoRootPlan *out_plan,
                          GError **error);
+
+/* Has the volumes' process look whether the sources of file systems are there. */
+void coco_root_plan_check_later(Containerd__Types__Mount *const *mounts, size_t n,
+                                CocoVolumePlan *volumes);
 
 /* What the guest is to mount on mount_point for a plan with disks, which the VM has at these places
  * (Kata's form of storages; nullable-terminated like GStrv, as many as disks). Result: n_disks

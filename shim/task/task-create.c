@@ -8,22 +8,29 @@
 #include <unistd.h>
 
 #include "guest-protocol/oci/oci-json.h"
+#include "shim/host/forked-work.h"
 #include "shim/host/identifier.h"
 #include "shim/host/shim-socket.h"
 #include "shim/pod/guest-spec.h"
 #include "shim/storage/root-plan.h"
 #include "shim/storage/share.h"
+#include "shim/storage/volume-mounts.h"
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 
 #define CREATE_TIMEOUT_S 60
+#define MOUNT_TIMEOUT_MS 30000 /* for all mounts of a container on the host */
 
 /* What Create carries from step to step: the spec and how it is sent. */
 typedef struct {
     Grpc__Spec *spec;
     bool pidns;
+    CocoContainerKind kind;
+    bool shares;
+    CocoVolumePlan *volumes;
+    CocoForkedWork *work; /* makes the volumes' mounts; not freed by us */
     CocoRootPlan root;
     bool attaches;   /* the disks of root, to a VM that is there already */
     size_t reserved; /* room for them */
@@ -54,6 +61,7 @@ undo(CocoTaskOp *op, GError *error)
     Create *create = op->extra;
 
     g_clear_pointer(&create->spec, grpc__spec__auto_free);
+    g_clear_pointer(&create->volumes, coco_volume_plan_free);
     coco_pod_disks_release(coco_pod_disks(op->pod), create->reserved);
     create->failure = error;
     /* Domains of the steps below become a status that containerd knows. */
@@ -245,19 +253,19 @@ load_spec(const char *bundle, GError **error)
 /* A root path of the spec is relative to the bundle; it counts only when containerd gives no
  * mounts. */
 static bool
-mount_rootfs(const CocoTaskOp *op, const Grpc__Spec *spec, GError **error)
+plan_rootfs(const CocoTaskOp *op, const Create *create, GError **error)
 {
     const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
-    g_autofree char *root = g_path_is_absolute(spec->root->path)
-                                ? g_strdup(spec->root->path)
-                                : g_build_filename(request->bundle, spec->root->path, NULL);
+    const char *path = create->spec->root->path;
+    g_autofree char *root =
+        g_path_is_absolute(path) ? g_strdup(path) : g_build_filename(request->bundle, path, NULL);
 
-    return coco_share_add_rootfs(coco_pod_shared_dir(op->pod), request->id, request->rootfs,
-                                 request->n_rootfs, root, error);
+    return coco_volume_plan_add_root(create->volumes, request->rootfs, request->n_rootfs, root,
+                                     error);
 }
 
 /* Disks go into a VM before it starts, or are attached to it for a pod's further containers. What
- * finds no room, or has no form for disks, is mounted here and exported. */
+ * finds no room, or has no form for disks, is mounted on the host and exported. */
 static bool
 place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
 {
@@ -265,6 +273,7 @@ place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
     Create *create = op->extra;
     bool done = coco_root_plan_make(request->rootfs, request->n_rootfs, &create->root, error);
 
+    coco_root_plan_check_later(request->rootfs, request->n_rootfs, create->volumes);
     if (done && create->root.n_disks > 0 && coco_pod_vm_is_settled(coco_pod_vm(op->pod))) {
         create->attaches = coco_pod_disks_reserve(coco_pod_disks(op->pod), create->root.n_disks);
         create->reserved = create->attaches ? create->root.n_disks : 0;
@@ -281,29 +290,46 @@ place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
                     ? g_build_filename(COCO_ROOT_IN_GUEST, request->id, "rootfs", NULL)
                     : g_build_filename(COCO_SHARE_IN_GUEST, request->id, "rootfs", NULL);
     if (done && create->root.n_disks == 0)
-        done = mount_rootfs(op, create->spec, error);
+        done = plan_rootfs(op, create, error);
     if (!done)
         g_prefix_error(error, "root file system of container %s: ", request->id);
     return done;
 }
 
+/* Another container may have settled the VM while this one's mounts were made. */
+static bool
+attach_later(const CocoTaskOp *op, Create *create, GError **error)
+{
+    if (create->root.n_disks == 0 || create->attaches)
+        return true;
+    create->attaches = coco_pod_disks_reserve(coco_pod_disks(op->pod), create->root.n_disks);
+    create->reserved = create->attaches ? create->root.n_disks : 0;
+    if (!create->attaches)
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,
+                    "root file system of container %s: the VM has no room for more disks",
+                    coco_container_id(op->container));
+    return create->attaches;
+}
+
 /* The first container says what the VM gets. A pod's others may need the share though it does not;
  * for their disks there is room. */
 static bool
-settle_vm(const CocoTaskOp *op, CocoContainerKind kind, bool shares, GError **error)
+settle_vm(const CocoTaskOp *op, GError **error)
 {
-    const Create *create = op->extra;
+    Create *create = op->extra;
     CocoPodVm *vm = coco_pod_vm(op->pod);
     g_autofree CocoLaunchDisk *disks = launch_disks(&create->root);
     CocoLaunchNeeds needs = {
-        .share = shares,
-        .hotplug = kind != COCO_KIND_SINGLE && coco_pod_disks_are_possible(),
+        .share = create->shares,
+        .hotplug = create->kind != COCO_KIND_SINGLE && coco_pod_disks_are_possible(),
         .disks = disks,
         .n_disks = create->root.n_disks,
     };
 
     if (coco_pod_vm_is_settled(vm)) {
-        if (coco_pod_vm_has_share(vm) || !shares)
+        if (!attach_later(op, create, error))
+            return false;
+        if (coco_pod_vm_has_share(vm) || !create->shares)
             return true;
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
                     "container %s: its pod's VM was started without a shared directory",
@@ -328,7 +354,7 @@ leave_address(const CocoPod *pod, const char *bundle)
 
 /* The mounts and the spec of the container, which say what the VM needs. */
 static bool
-adapt(CocoTaskOp *op, CocoContainerKind kind, bool *out_shares, GError **error)
+adapt(CocoTaskOp *op, GError **error)
 {
     const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
     Create *create = op->extra;
@@ -336,17 +362,17 @@ adapt(CocoTaskOp *op, CocoContainerKind kind, bool *out_shares, GError **error)
     CocoGuestSpecContext context = {
         .id = request->id,
         .bundle = request->bundle,
-        .shared = coco_pod_shared_dir(op->pod),
+        .volumes = create->volumes,
         .etc = coco_pod_is_sandbox(op->pod) ? coco_pod_dir_etc(coco_pod_run_dir(op->pod)) : NULL,
         .sysctls = coco_pod_sysctls(op->pod),
-        .kind = kind,
+        .kind = create->kind,
     };
 
     if (!place_rootfs(op, &root, error))
         return false;
     context.root = root;
-    *out_shares = kind != COCO_KIND_SINGLE || create->root.n_disks == 0;
-    return coco_guest_spec_adapt(create->spec, &context, &create->pidns, out_shares, error);
+    create->shares = create->kind != COCO_KIND_SINGLE || create->root.n_disks == 0;
+    return coco_guest_spec_adapt(create->spec, &context, &create->pidns, &create->shares, error);
 }
 
 /* A sandbox of the Sandbox service has no container of its own: all are members, whatever their
@@ -365,14 +391,12 @@ find_kind(const CocoTaskOp *op, CocoContainerKind *out_kind, GError **error)
     return true;
 }
 
-/* All that needs no VM; after it the VM boots. */
+/* All that needs neither a VM nor a look at a file system that may not answer. */
 static bool
 prepare(CocoTaskOp *op, GError **error)
 {
     const Containerd__Task__V2__CreateTaskRequest *request = request_of(op);
     Create *create = op->extra;
-    CocoContainerKind kind;
-    bool shares = false;
 
     if (!coco_pod_start_vm(op->pod, error))
         return false;
@@ -381,13 +405,66 @@ prepare(CocoTaskOp *op, GError **error)
         return false;
     leave_address(op->pod, request->bundle);
     create->spec->process->terminal = request->terminal; /* what the caller set up its end for */
-    return find_kind(op, &kind, error) &&
+    create->volumes = coco_volume_plan_new(request->id);
+    return find_kind(op, &create->kind, error) &&
            coco_pod_initdata_check(coco_pod_run_dir(op->pod),
                                    coco_pod_initdata_find(coco_guest_spec_annotation, create->spec),
                                    error) &&
            coco_pod_tee_check(coco_pod_run_dir(op->pod),
                               coco_pod_tee_find(coco_guest_spec_annotation, create->spec), error) &&
-           adapt(op, kind, &shares, error) && settle_vm(op, kind, shares, error);
+           adapt(op, error);
+}
+
+/* In a child process. */
+static bool
+make_mounts(CocoForkedReport *report, void *data, GError **error)
+{
+    const CocoTaskOp *op = data;
+    const Create *create = op->extra;
+
+    return coco_volume_mounts_make(create->volumes, coco_pod_mounts_dir(op->pod), report, error);
+}
+
+static void
+on_given_up(void *user_data)
+{
+    const CocoTaskOp *op = user_data;
+    const Create *create = op->extra;
+
+    coco_forked_work_cancel(create->work);
+}
+
+/* The VM boots from here on. */
+static void
+on_mounted(const GError *error, void *user_data)
+{
+    CocoTaskOp *op = user_data;
+    Create *create = op->extra;
+    GError *failure = NULL;
+
+    create->work = NULL;
+    coco_container_set_doom_func(op->container, NULL, NULL);
+    g_clear_pointer(&create->volumes, coco_volume_plan_free);
+    if (error != NULL)
+        undo(op, g_error_copy(error));
+    else if (was_given_up(op))
+        return;
+    else if (!settle_vm(op, &failure))
+        undo(op, failure);
+    else
+        coco_stdio_open(coco_process_stdio(op->process), on_stdio_opened, op);
+}
+
+static bool
+begin_mounts(CocoTaskOp *op, GError **error)
+{
+    Create *create = op->extra;
+
+    create->work = coco_forked_work_start(coco_pod_signals(op->pod), make_mounts, op,
+                                          MOUNT_TIMEOUT_MS, on_mounted, op, error);
+    if (create->work != NULL)
+        coco_container_set_doom_func(op->container, on_given_up, op);
+    return create->work != NULL;
 }
 
 static bool
@@ -442,8 +519,6 @@ coco_task_create(CocoTtrpcCall *call, void *pod)
     op = coco_task_op_new(pod, call, container, init);
     op->extra = g_new0(Create, 1);
     coco_pod_add(pod, container);
-    if (prepare(op, &error))
-        coco_stdio_open(coco_process_stdio(init), on_stdio_opened, op);
-    else
+    if (!prepare(op, &error) || !begin_mounts(op, &error))
         undo(op, g_steal_pointer(&error));
 }

@@ -5,14 +5,17 @@
 #include "shim/storage/mount-options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "shim/storage/mount-tree.h"
+#include "shim/storage/overlay-data.h"
 
 #define DATA_MAX 4095 /* mount(2): a page with its NUL */
 
@@ -126,6 +129,33 @@ bind(const char *source, int point, unsigned long flags, GError **error)
            coco_mount_tree_attach(tree, point, error);
 }
 
+/* An overlay whose lower layers are named relative to a directory. */
+static bool
+mount_from(const char *directory, const char *source, const char *target, unsigned long flags,
+           const char *data, GError **error)
+{
+    g_auto(CocoFd) here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool mounted =
+        here >= 0 && chdir(directory) == 0 && mount(source, target, "overlay", flags, data) == 0;
+
+    if (!mounted)
+        (void) fail(error, "mount", source);
+    return (here < 0 || fchdir(here) == 0 || fail(error, "leave", directory)) && mounted;
+}
+
+static bool
+mount_overlay(const char *source, const char *target, const CocoMountOptions *options,
+              GError **error)
+{
+    g_autofree char *directory = NULL;
+    g_autofree char *data = coco_overlay_data_compact(options->data, &directory);
+
+    if (data != NULL && strlen(data) <= DATA_MAX)
+        return mount_from(directory, source, target, options->flags, data, error);
+    errno = E2BIG;
+    return fail(error, "mount", source);
+}
+
 bool
 coco_mount(const char *type, const char *source, int point, const CocoMountOptions *options,
            GError **error)
@@ -135,6 +165,8 @@ coco_mount(const char *type, const char *source, int point, const CocoMountOptio
 
     if ((options->flags & MS_BIND) != 0)
         return bind(source, point, options->flags, error);
+    if (strlen(options->data) > DATA_MAX && strcmp(type, "overlay") == 0)
+        return mount_overlay(source, target, options, error);
     if (strlen(options->data) > DATA_MAX) {
         errno = E2BIG;
         return fail(error, "mount", source);

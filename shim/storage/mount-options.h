@@ -25,7 +25,7 @@ void coco_mount_options_parse(char *const *options, size_t n_options,
 void coco_mount_options_clear(CocoMountOptions *options);
 
 /* Mounts source on point, an open directory or file (O_PATH), on top of what is mounted there. A
- * bind mount has all its options from the first moment. */
+ * bind mount has all its options from the first moment. Changes the working directory and back. */
 bool coco_mount(const char *type, const char *source, int point, const CocoMountOptions *options,
                 GError **error);
 

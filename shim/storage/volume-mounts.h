@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Does what a volume plan says, in the mount namespace it is called in. Every step may block for
- * ever, so this runs in a child process (forked-work.h).
+ * ever, so this runs in a child process (forked-work.h); it changes the working directory.
  *
  * Ownership: all arguments are borrowed. What was mounted is undone by coco_share_remove().
  * Thread: the only one of a child.

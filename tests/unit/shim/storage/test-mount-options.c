@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Option strings to flags and data, the failures of a mount.
+ * Option strings to flags and data, the failures of a mount, and options that are more than a page.
  * Real mounts are in test-volume-mounts.c.
  */
 #include "shim/storage/mount-options.h"
@@ -10,6 +10,8 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+
+#include "shim/storage/overlay-data.h"
 
 static void
 expect(const char *options, unsigned long flags, unsigned long propagation, const char *data)
@@ -51,4 +53,61 @@ Test(mount_options, failure_names_source_and_cause)
 
     cr_assert(not(coco_mount("bind", "/no/such/source", -1, &options, &error)));
     cr_expect(g_strrstr(error->message, "bind-mount '/no/such/source': ") != NULL);
+}
+
+/* What 40 layers of containerd's overlayfs snapshotter look like does not fit into a page; nor does
+ * it where the paths are a test's. */
+static char *
+many_layers(const char *root, unsigned int n)
+{
+    GString *data = g_string_new("index=off,workdir=/w,upperdir=/u,lowerdir=");
+
+    for (unsigned int i = n; i > 0; i--)
+        g_string_append_printf(data, "%s%s/snapshots/%u/fs", i < n ? ":" : "", root, i);
+    return g_string_free(data, FALSE);
+}
+
+Test(overlay_data, layers_get_relative_to_what_they_have_in_common)
+{
+    static const char root[] = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs";
+    g_autofree char *data = many_layers(root, 100);
+    g_autofree char *directory = NULL;
+    g_autofree char *compact = coco_overlay_data_compact(data, &directory);
+
+    cr_assert(gt(sz, strlen(data), (size_t) 4095));
+    cr_assert(compact != NULL);
+    cr_expect(lt(sz, strlen(compact), (size_t) 1000));
+    cr_expect(eq(str, directory,
+                 "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/"));
+    cr_expect(g_str_has_prefix(compact, "index=off,workdir=/w,upperdir=/u,lowerdir=100/fs:99/fs:"));
+    cr_expect(g_str_has_suffix(compact, ":2/fs:1/fs"));
+}
+
+Test(overlay_data, what_is_not_plain_is_left_alone)
+{
+    static const struct {
+        const char *data;
+        const char *result; /* NULL: as it was */
+    } rows[] = {
+        { "lowerdir=/a/b:/a/b/c", "lowerdir=b:b/c" },
+        { "lowerdir=/a/bc:/a/bd:/a/b", "lowerdir=bc:bd:b" },
+        { "lowerdir=/a/x,upperdir=/a/y", "lowerdir=x,upperdir=/a/y" },
+        { "lowerdir=/a:/b", NULL },
+        { "lowerdir=/a/b/:/a/c", NULL },
+        { "lowerdir=/a/b::/a/c", NULL },
+        { "lowerdir=a/b:a/c", NULL },
+        { "lowerdir=/a/b\\:c:/a/d", NULL },
+        { "lowerdir=/a/b,upperdir=/x\\,y", NULL },
+        { "lowerdir=", NULL },
+        { "size=1m", NULL },
+        { "", NULL },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *directory = NULL;
+        g_autofree char *result = coco_overlay_data_compact(rows[i].data, &directory);
+
+        cr_expect(g_strcmp0(result, rows[i].result) == 0, "'%s' gives '%s'", rows[i].data, result);
+        cr_expect(eq(int, directory != NULL, result != NULL));
+    }
 }

@@ -212,6 +212,40 @@ make_root(char **options, Containerd__Types__Mount *const *mounts, size_t n, boo
               error != NULL ? error->message : "it should have failed");
 }
 
+/* More than a page of options. */
+Test(volume_mounts, a_hundred_layers)
+{
+    g_autoptr(GString) lower = g_string_new("lowerdir=");
+    g_autofree char *upper = g_strdup_printf("upperdir=%s/upper", base);
+    g_autofree char *work = g_strdup_printf("workdir=%s/work", base);
+    char *options[] = { upper, work, NULL, NULL };
+    Containerd__Types__Mount mount = CONTAINERD__TYPES__MOUNT__INIT;
+    Containerd__Types__Mount *mounts[] = { &mount };
+
+    make_dir("upper");
+    make_dir("work");
+    for (unsigned int i = 100; i > 0; i--) {
+        g_autofree char *name =
+            g_strdup_printf("layers-of-a-snapshotter/snapshots/%u/fs/of%u", i, i);
+        g_autofree char *layer = NULL;
+
+        make_dir(name);
+        layer = g_path_get_dirname(name);
+        g_string_append_printf(lower, "%s%s/%s", i < 100 ? ":" : "", base, layer);
+    }
+    cr_assert(gt(sz, lower->len, (size_t) 4095));
+    options[2] = lower->str;
+    mount.type = (char *) "overlay";
+    mount.source = (char *) "overlay";
+    make_root(options, mounts, 1, true);
+    cr_expect(exists("shared/c/rootfs/of1"));
+    cr_expect(exists("shared/c/rootfs/of100"));
+    cr_expect(can_write("shared/c/rootfs"));
+    cr_expect(exists("upper/written"));
+    remove_all();
+    cr_expect(not(exists("mounts/c")));
+}
+
 /* A layer that a guest had as a disk may have links where the overlay wants its directories. */
 Test(volume_mounts, a_link_in_a_layer_leads_nowhere)
 {

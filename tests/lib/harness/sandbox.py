@@ -12,11 +12,9 @@ TASK_V3 = "containerd.task.v3.Task"
 READY, NOT_READY = b"SANDBOX_READY", b"SANDBOX_NOTREADY"
 
 
-def cri_options(hostname="", servers=(), searches=(), options=(), annotations=None, sysctls=None):
+def cri_options(hostname="", servers=(), searches=(), options=(), annotations=None):
     """PodSandboxConfig as CRI sends it."""
     config = {2: hostname, 7: [{1: key, 2: value} for key, value in (annotations or {}).items()]}
-    if sysctls:
-        config[8] = {3: [{1: key, 2: value} for key, value in sysctls.items()]}
     dns = {1: list(servers), 2: list(searches), 3: list(options)}
     if any(dns.values()):
         config[4] = dns
@@ -33,8 +31,9 @@ class Member:
         (self.bundle / "config.json").write_text(json.dumps(spec))
         self.out = self.bundle / "out"
 
-    def call(self, method, **more):
-        return self.sandbox.call(method, {1: self.id} | {int(k.removeprefix("f")): v for k, v in more.items()}, service=TASK_V3)
+    def call(self, method, seconds=60, **more):
+        fields = {1: self.id} | {int(k.removeprefix("f")): v for k, v in more.items()}
+        return self.sandbox.call(method, fields, seconds=seconds, service=TASK_V3)
 
     def create(self):
         return self.sandbox.connection.reply_to(self.send_create(), 120)

@@ -12,6 +12,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "shim/pod/pod-names.h"
+#include "shim/storage/share.h"
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 
@@ -239,7 +240,7 @@ take_names(const CocoPodSandbox *sandbox, const Runtime__V1__PodSandboxConfig *c
 
     coco_pod_vm_set_names(coco_pod_vm(sandbox->pod), hostname, dns);
     coco_pod_set_sysctls(sandbox->pod, coco_pod_names_sysctls(config));
-    return coco_pod_dir_make(dir, error) &&
+    return coco_pod_dir_make(dir, error) && coco_share_make_small(coco_pod_dir_etc(dir), error) &&
            coco_pod_names_write(coco_pod_dir_etc(dir), config, error);
 }
 

@@ -69,6 +69,16 @@ coco_share_prepare(const char *mounts, const char *shared, GError **error)
     return tree >= 0 && export_to(tree, shared, error);
 }
 
+bool
+coco_share_make_small(const char *path, GError **error)
+{
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return fail_with_errno(error, "make directory", path);
+    return mount("coco", path, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC,
+                 "mode=0700,size=1m,nr_inodes=64") == 0 ||
+           fail_with_errno(error, "limit the size of", path);
+}
+
 char *
 coco_share_layers(const char *mounts, const char *id)
 {

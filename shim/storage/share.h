@@ -37,6 +37,10 @@ bool coco_share_enter_namespace(GError **error);
 /* Makes both directories and the mount of one on the other. */
 bool coco_share_prepare(const char *mounts, const char *shared, GError **error);
 
+/* Makes path a directory of its own small size: containers may write to files in it, and must not
+ * fill the host's /run. */
+bool coco_share_make_small(const char *path, GError **error);
+
 /* Where mounts are that a root file system is made of, beside mounts; not exported. g_free(). */
 char *coco_share_layers(const char *mounts, const char *id);
 

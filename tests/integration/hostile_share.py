@@ -2,7 +2,7 @@
 """A guest that does with the shared directory what it likes: root in it mounts the share and attacks what the host works on.
 The host stays whole, and nothing of the pod is left."""
 from harness.case import equal
-from harness.sandbox import Sandbox
+from harness.sandbox import Sandbox, cri_options
 
 RUNTIMES = ("coco",)
 
@@ -46,7 +46,7 @@ def test_guest_root(case):
     for directory in (canary / "rootfs", volume):
         directory.mkdir(parents=True)
     (volume / "file").write_text("of the host\n")
-    sandbox = Sandbox(case).run()
+    sandbox = Sandbox(case).run(f4=cri_options("box"))
     victim = sandbox.member("exec sleep 1000", change=with_volume(volume, "ro")).start()
     attacks = (MOUNT + ATTACKS).format(victim=victim.id, canary=canary)
     status, output = sandbox.member(attacks, change=privileged).start().end()
@@ -56,6 +56,8 @@ def test_guest_root(case):
     equal(everything_below(canary), ["rootfs"], output)
     left = {path.name for path in case.node.pod_dir(sandbox.id).rglob("*")}
     equal(left & {"fill", "deep", "aside", "next"}, set(), output)
+    grown = sandbox.member("head -c 3000000 /dev/zero 2>/dev/null > /etc/hosts; stat -c %s /etc/hosts").start().end()
+    assert int(grown[1]) < 1_100_000, f"{grown}: a file of the shim's, in the host's /run"
     swapper = sandbox.member((MOUNT + SWAP).format(canary=canary), change=privileged).start()
     for _ in range(2):
         equal(sandbox.member("cat /data/file", change=with_volume(volume, "ro")).start().end(), (0, "of the host\n"))

@@ -57,7 +57,7 @@ end_idle_shim(const char *bundle, const CocoPodDir *dir)
 static bool
 end_pod(const CocoPodDir *dir, pid_t *out_vm_pid, GError **error)
 {
-    return coco_pod_dir_kill_processes(dir, 0, KILL_TIMEOUT_MS, out_vm_pid, error) &&
+    return coco_pod_dir_kill_processes(dir, true, KILL_TIMEOUT_MS, out_vm_pid, error) &&
            coco_pod_dir_remove(dir, error);
 }
 

@@ -23,6 +23,7 @@
 #include "shim/command/go-build-info.h"
 #include "shim/command/serve.h"
 #include "shim/host/identifier.h"
+#include "shim/host/pod-cgroup.h"
 #include "shim/host/pod-dir.h"
 #include "shim/host/shim-socket.h"
 #include "shim/pod/container-kind.h"
@@ -92,7 +93,7 @@ clear_leftovers(const CocoPodDir *dir, GError **error)
 {
     if (access(coco_pod_dir_path(dir), F_OK) != 0)
         return true;
-    return coco_pod_dir_kill_processes(dir, 0, 5000, NULL, error) &&
+    return coco_pod_dir_kill_processes(dir, true, 5000, NULL, error) &&
            coco_pod_dir_remove(dir, error);
 }
 
@@ -177,8 +178,9 @@ write_pid_file(pid_t pid, GError **error)
 }
 
 static bool
-launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, const char *pod_id,
-              const char *self, const CocoPodDir *dir, GError **error)
+launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap,
+              CocoContainerKind kind, const char *pod_id, const char *self, const CocoPodDir *dir,
+              GError **error)
 {
     g_autofree char *hash_input =
         g_build_filename(invocation->address, invocation->ns, pod_id, NULL);
@@ -191,7 +193,8 @@ launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, 
         return fail_with_errno(error, "watch processes with", refused);
     if (!clear_leftovers(dir, error) || !coco_pod_dir_make(dir, error))
         return false;
-    if (coco_pod_initdata_save(".", dir, error) && coco_pod_tee_save(".", dir, error))
+    if (coco_pod_initdata_save(".", dir, error) && coco_pod_tee_save(".", dir, error) &&
+        coco_pod_cgroup_save(".", kind == COCO_KIND_SINGLE, pod_id, dir, error))
         listen_fd = coco_shim_socket_listen(dir, bootstrap->socket_dir, hash_input, error);
     pid = listen_fd >= 0 ? spawn_server(invocation, bootstrap, pod_id, self, dir, listen_fd, error)
                          : -1;
@@ -243,7 +246,7 @@ coco_start(const CocoInvocation *invocation, const char *self, GError **error)
     }
     dir = coco_pod_dir_new(invocation->address, invocation->ns, pod_id);
     served = coco_shim_socket_is_served(dir);
-    if (!served && !launch_server(invocation, &bootstrap, pod_id, self, dir, error))
+    if (!served && !launch_server(invocation, &bootstrap, kind, pod_id, self, dir, error))
         return false;
     if (announce(dir, bootstrap.form, error))
         return true;

@@ -75,3 +75,30 @@ coco_bundle_config_annotation(const char *key, void *config)
 
     return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
+
+static struct json_object *
+member_of(const CocoBundleConfig *config, const char *part, const char *key)
+{
+    struct json_object *object = json_object_object_get(config->root, part);
+
+    return json_object_is_type(object, json_type_object) ? json_object_object_get(object, key)
+                                                         : NULL;
+}
+
+const char *
+coco_bundle_config_cgroups_path(const CocoBundleConfig *config)
+{
+    struct json_object *value = member_of(config, "linux", "cgroupsPath");
+
+    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+int
+coco_bundle_config_oom_score_adj(const CocoBundleConfig *config)
+{
+    struct json_object *value = member_of(config, "process", "oomScoreAdj");
+
+    return json_object_is_type(value, json_type_int)
+               ? (int) CLAMP(json_object_get_int64(value), -1000, 1000)
+               : 0;
+}

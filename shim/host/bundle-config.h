@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A bundle's config.json as far as `start` needs it: its annotations. The whole spec is read by
+ * A bundle's config.json as far as `start` needs it: its annotations, its cgroup
+ * and its OOM score. The whole spec is read by
  * guest-protocol/oci/oci-json.c, for Create.
  *
  * Ownership: a config owns its JSON; strings are lent for its life.
@@ -23,3 +24,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoBundleConfig, coco_bundle_config_free)
 
 /* NULL if absent. (transfer none) config: a CocoBundleConfig; the type is CocoAnnotationFunc's. */
 const char *coco_bundle_config_annotation(const char *key, void *config);
+
+/* linux.cgroupsPath, "" if absent. (transfer none) */
+const char *coco_bundle_config_cgroups_path(const CocoBundleConfig *config);
+
+/* process.oomScoreAdj, within the kernel's bounds; 0 if absent. */
+int coco_bundle_config_oom_score_adj(const CocoBundleConfig *config);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ends every process of a pod by the one mark that all of them carry: the pod's run directory in
- * the command line. Pid files may be missing or stale after a kill -9 at the wrong moment; the
- * command line cannot be.
+ * Ends every process of a pod: its shim, which is told by its command line, and what the launcher
+ * started (vmm/run/process-finder.h).
  *
- * A person's `tail -f RUN/console.log` carries it too, so the executable must be one of ours as
- * well. A pidfd is opened before the command line is read again, so a recycled pid is never killed.
+ * The shim is not in the pod's cgroup, as runc's is not: it is what ends the pod. Pid files may be
+ * missing or stale after a kill -9 at the wrong moment; the socket in its command line cannot be. A
+ * person's `tail -f` names that, too, and so may anybody's process, so program and user must be
+ * ours as well. A pidfd is opened before it is looked at again, so a recycled pid is never killed.
  */
 #include "shim/host/pod-dir.h"
 
@@ -13,83 +14,51 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "vmm/run/process-finder.h"
 
-static const char *const our_programs[] = { "qemu-system-", "virtiofsd", "coco-vmm",
-                                            "containerd-shim-coco" };
+#define PROGRAM "containerd-shim-coco"
 
 static bool
 is_our_program(pid_t pid)
 {
-    g_autofree char *link = g_strdup_printf("/proc/%d/exe", pid);
+    g_autofree char *directory = g_strdup_printf("/proc/%d", pid);
+    g_autofree char *link = g_build_filename(directory, "exe", NULL);
     g_autofree char *target = g_file_read_link(link, NULL);
-    const char *name;
+    g_autofree char *name = target != NULL ? g_path_get_basename(target) : NULL;
+    struct stat info;
 
-    if (target == NULL)
-        return false;
-    name = strrchr(target, '/');
-    name = name != NULL ? name + 1 : target;
-    for (size_t i = 0; i < G_N_ELEMENTS(our_programs); i++) {
-        if (g_str_has_prefix(name, our_programs[i]))
-            return true;
-    }
-    return false;
+    return name != NULL && g_str_has_prefix(name, PROGRAM) && stat(directory, &info) == 0 &&
+           info.st_uid == geteuid();
 }
 
+/* "-socket", DIR/shim.sock: start.c. */
 static bool
-names_directory(pid_t pid, const char *path)
+serves(pid_t pid, const CocoPodDir *dir)
 {
     g_autofree char *file = g_strdup_printf("/proc/%d/cmdline", pid);
     g_autofree char *line = NULL;
+    g_autofree char *wanted = g_strdup_printf("-socket%c%s", '\1', coco_pod_dir_socket(dir));
     size_t length = 0;
-    size_t path_length = strlen(path);
-    const char *at;
 
     if (!g_file_get_contents(file, &line, &length, NULL))
         return false;
-    /* A whole path component must match: /run/coco/ab must not catch /run/coco/abc. */
-    for (at = line; (at = memmem(at, length - (size_t) (at - line), path, path_length)) != NULL;
-         at++) {
-        char after = at[path_length]; /* g_file_get_contents ends the text with a NUL */
-
-        if (after == '\0' || after == '/' || after == ',' || after == '"')
-            return true;
-    }
-    return false;
+    for (size_t i = 0; i < length; i++)
+        line[i] = line[i] == '\0' ? '\1' : line[i];
+    return strstr(line, wanted) != NULL;
 }
 
-/* False with errno: the process is ours and lives on. */
 static bool
-kill_if_ours(GArray *pidfds, pid_t pid, const char *path, pid_t *out_qemu_pid)
+is_shim(pid_t pid, const CocoPodDir *dir)
 {
-    g_auto(CocoFd) fd = -1;
-    int pidfd;
-    g_autofree char *link = NULL;
-    g_autofree char *target = NULL;
-
-    if (!names_directory(pid, path) || !is_our_program(pid))
-        return true;
-    fd = pidfd_open(pid, 0);
-    if (fd < 0)
-        return errno == ESRCH;
-    if (!names_directory(pid, path))
-        return true;
-    link = g_strdup_printf("/proc/%d/exe", pid);
-    target = g_file_read_link(link, NULL);
-    if (out_qemu_pid != NULL && target != NULL && strstr(target, "/qemu-system-") != NULL)
-        *out_qemu_pid = pid;
-    if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0)
-        return errno == ESRCH;
-    pidfd = coco_fd_steal(&fd);
-    g_array_append_val(pidfds, pidfd);
-    return true;
+    return serves(pid, dir) && is_our_program(pid);
 }
 
 void
@@ -97,82 +66,67 @@ coco_pod_dir_end_shim(const CocoPodDir *dir, pid_t pid)
 {
     g_auto(CocoFd) fd = pid > 1 ? pidfd_open(pid, 0) : -1;
 
-    if (fd >= 0 && names_directory(pid, coco_pod_dir_path(dir)) && is_our_program(pid))
+    if (fd >= 0 && is_shim(pid, dir))
         (void) pidfd_send_signal(fd, SIGTERM, NULL, 0);
 }
 
-/* Kills all that can be killed; error is of the first that cannot. */
-static GArray *
-kill_all(const char *path, pid_t keep_pid, pid_t *out_qemu_pid, GError **error)
+/* False with errno: it is one and lives on. */
+static bool
+kill_if_shim(pid_t pid, const CocoPodDir *dir, int64_t deadline)
 {
-    GArray *pidfds = g_array_new(FALSE, FALSE, sizeof(int));
+    g_auto(CocoFd) fd = -1;
+    struct pollfd poll_fd = { .events = POLLIN };
+    int64_t left;
+
+    if (!is_shim(pid, dir))
+        return true;
+    fd = pidfd_open(pid, 0);
+    if (fd < 0)
+        return errno == ESRCH;
+    if (!is_shim(pid, dir))
+        return true;
+    if (pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0)
+        return errno == ESRCH;
+    poll_fd.fd = fd;
+    left = MAX(0, (deadline - g_get_monotonic_time()) / 1000);
+    errno = ETIMEDOUT;
+    return poll(&poll_fd, 1, (int) left) == 1;
+}
+
+/* Before the others, so that it starts none. */
+static bool
+kill_shims(const CocoPodDir *dir, int64_t deadline, GError **error)
+{
     DIR *proc = opendir("/proc");
     struct dirent *entry;
+    bool fine = true;
 
     while (proc != NULL && (entry = readdir(proc)) != NULL) {
         pid_t pid = (pid_t) g_ascii_strtoll(entry->d_name, NULL, 10);
 
-        if (pid > 1 && pid != getpid() && pid != keep_pid &&
-            !kill_if_ours(pidfds, pid, path, out_qemu_pid) && *error == NULL)
+        if (pid > 1 && pid != getpid() && fine && !kill_if_shim(pid, dir, deadline)) {
+            fine = false;
             g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno),
-                        "end processes of '%s': kill %d by its pidfd: %s", path, pid,
-                        g_strerror(errno));
+                        "end processes of '%s': kill %d by its pidfd: %s", coco_pod_dir_path(dir),
+                        pid, g_strerror(errno));
+        }
     }
     if (proc != NULL)
         (void) closedir(proc);
-    return pidfds;
-}
-
-/* Not reaped here: in the shim that is signals.c's, which tells whoever waits for a launcher's end.
- * What has ended names no directory any more. */
-static bool
-wait_for(int pidfd, int64_t deadline)
-{
-    struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
-    int64_t left = (deadline - g_get_monotonic_time()) / 1000;
-
-    return poll(&poll_fd, 1, left > 0 ? (int) left : 0) == 1;
-}
-
-static bool
-wait_for_all(const GArray *pidfds, int64_t deadline)
-{
-    bool all_gone = true;
-
-    for (unsigned int i = 0; i < pidfds->len; i++) {
-        all_gone = all_gone && wait_for(g_array_index(pidfds, int, i), deadline);
-        coco_fd_close(g_array_index(pidfds, int, i));
-    }
-    return all_gone;
+    return fine;
 }
 
 bool
-coco_pod_dir_kill_processes(const CocoPodDir *dir, pid_t keep_pid, int timeout_ms,
+coco_pod_dir_kill_processes(const CocoPodDir *dir, bool shim_too, int timeout_ms,
                             pid_t *out_qemu_pid, GError **error)
 {
     int64_t deadline = g_get_monotonic_time() + (int64_t) timeout_ms * 1000;
-    unsigned int rounds = 0;
-    unsigned int found;
+    int64_t left;
 
     if (out_qemu_pid != NULL)
         *out_qemu_pid = 0;
-    /* Again until none is found: a launcher may have forked between our look and its end. */
-    do {
-        g_autoptr(GError) refused = NULL;
-        g_autoptr(GArray) pidfds =
-            kill_all(coco_pod_dir_path(dir), keep_pid, out_qemu_pid, &refused);
-
-        found = pidfds->len;
-        if (!wait_for_all(pidfds, deadline)) {
-            g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                        "end processes of '%s': still there after %d ms", coco_pod_dir_path(dir),
-                        timeout_ms);
-            return false;
-        }
-        if (refused != NULL) {
-            g_propagate_error(error, g_steal_pointer(&refused));
-            return false;
-        }
-    } while (found > 0 && ++rounds < 8);
-    return true;
+    if (shim_too && !kill_shims(dir, deadline, error))
+        return false;
+    left = MAX(0, (deadline - g_get_monotonic_time()) / 1000);
+    return coco_process_kill_all(coco_pod_dir_path(dir), (int) left, out_qemu_pid, error);
 }

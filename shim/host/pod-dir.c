@@ -11,6 +11,8 @@
 
 #include <gio/gio.h>
 
+#include "guest-protocol/posix/fd.h"
+#include "shim/host/pod-cgroup.h"
 #include "shim/host/tree-remove.h"
 
 #define DEFAULT_BASE "/run/coco"
@@ -172,6 +174,8 @@ bool
 coco_pod_dir_remove(const CocoPodDir *dir, GError **error)
 {
     remove_linked_socket(dir);
+    if (!coco_pod_cgroup_remove(dir->path, error))
+        return false;
     if (!coco_tree_remove(dir->path))
         return fail_with_errno(error, "remove run directory", dir->path);
     return true;

@@ -11,6 +11,7 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "shim/host/pod-cgroup.h"
 #include "shim/pod/pod-names.h"
 #include "shim/storage/share.h"
 #include "shim/vm/pod-initdata.h"
@@ -289,6 +290,20 @@ take_initdata(const CocoPodSandbox *sandbox, const Annotated *annotated, GError 
     return coco_pod_initdata_check(dir, value, error);
 }
 
+/* `start` saved a place for a pod of which nothing was known. */
+static bool
+take_cgroup(const CocoPodSandbox *sandbox, const Runtime__V1__PodSandboxConfig *config,
+            GError **error)
+{
+    const CocoPodDir *dir = coco_pod_run_dir(sandbox->pod);
+
+    if (config == NULL || config->linux == NULL || coco_pod_is_vm_started(sandbox->pod))
+        return true;
+    return coco_pod_dir_make(dir, error) &&
+           coco_pod_cgroup_save_sandbox(config->linux->cgroup_parent, coco_pod_id(sandbox->pod),
+                                        dir, error);
+}
+
 static bool
 hold_network(CocoPodSandbox *sandbox, const char *path, GError **error)
 {
@@ -319,7 +334,8 @@ take_request(CocoPodSandbox *sandbox, const CreateRequest *request, GError **err
             return false;
     }
     annotated.config = config;
-    return take_tee(sandbox, &annotated, error) && take_initdata(sandbox, &annotated, error) &&
+    return take_cgroup(sandbox, config, error) && take_tee(sandbox, &annotated, error) &&
+           take_initdata(sandbox, &annotated, error) &&
            hold_network(sandbox, request->netns_path, error);
 }
 

@@ -3,7 +3,7 @@
  * One run of coco-vmm as a child: start, lines of JSON in, exit status, deadline.
  *
  * The launcher gets PR_SET_PDEATHSIG: a shim that is killed takes it along, and what it had started
- * by then is found by its command line (pod-dir-kill.c).
+ * by then is found in the pod's cgroup (pod-dir-kill.c), into which it is put before it runs.
  */
 #include "shim/vm/launcher.h"
 
@@ -20,6 +20,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "shim/host/pod-cgroup.h"
 
 #define LINE_MAX_BYTES (64 * 1024)
 #define NEEDS_MAX_BYTES (64 * 1024)
@@ -331,23 +332,26 @@ on_cancelled(GCancellable *cancellable, void *user_data)
         (void) kill(run->pid, SIGKILL);
 }
 
-/* Only async-signal-safe calls: between fork and exec. */
+/* Only async-signal-safe calls: between fork and exec. gate: a byte there says go. */
 static void
-exec_launcher(int input, int output, char *const argv[])
+exec_launcher(int input, int output, int gate, char *const argv[])
 {
+    char byte;
+
     coco_signals_reset_in_child();
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (setpgid(0, 0) == 0 && dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0)
+    if (read(gate, &byte, 1) == 1 && setpgid(0, 0) == 0 && dup2(input, STDIN_FILENO) >= 0 &&
+        dup2(output, STDOUT_FILENO) >= 0)
         (void) execv(argv[0], argv);
     _exit(127);
 }
 
 static bool
-make_pipe(int *out_read_end, int *out_write_end)
+make_pipe(int *out_read_end, int *out_write_end, int flags)
 {
     int ends[2];
 
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (pipe2(ends, O_CLOEXEC | flags) != 0)
         return false;
     *out_read_end = ends[0];
     *out_write_end = ends[1];
@@ -391,6 +395,39 @@ arguments_of(const CocoLaunchRequest *request)
     return argv;
 }
 
+/* The launcher waits at the gate until it is in its cgroup: so is all that it starts. */
+static pid_t
+fork_launcher(const char *run_dir, int input_end, int output_end, char *const argv[],
+              GError **error)
+{
+    g_auto(CocoFd) gate = -1;
+    g_auto(CocoFd) key = -1;
+    pid_t pid;
+
+    if (!make_pipe(&gate, &key, 0)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "make a pipe: %s",
+                    g_strerror(errno));
+        return -1;
+    }
+    pid = fork();
+    if (pid == 0) {
+        coco_fd_clear(&key);
+        exec_launcher(input_end, output_end, gate, argv);
+    }
+    if (pid < 0) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "fork: %s",
+                    g_strerror(errno));
+        return -1;
+    }
+    if (!coco_pod_cgroup_admit(run_dir, pid, error)) {
+        coco_fd_clear(&key); /* it ends */
+        (void) waitpid(pid, NULL, 0);
+        return -1;
+    }
+    (void) !write(key, "", 1);
+    return pid;
+}
+
 static pid_t
 spawn(const CocoLaunchRequest *request, int *out_input, int *out_output, GError **error)
 {
@@ -401,8 +438,8 @@ spawn(const CocoLaunchRequest *request, int *out_input, int *out_output, GError 
     g_auto(CocoFd) output_end = -1;
     pid_t pid;
 
-    if (access(request->program, X_OK) != 0 || !make_pipe(&input_end, &input) ||
-        !make_pipe(&output, &output_end)) {
+    if (access(request->program, X_OK) != 0 || !make_pipe(&input_end, &input, O_NONBLOCK) ||
+        !make_pipe(&output, &output_end, O_NONBLOCK)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
                     "run launcher '%s': %s", request->program, g_strerror(errno));
         return -1;
@@ -410,12 +447,10 @@ spawn(const CocoLaunchRequest *request, int *out_input, int *out_output, GError 
     /* The launcher's own ends block. */
     (void) fcntl(output_end, F_SETFL, 0);
     (void) fcntl(input_end, F_SETFL, 0);
-    pid = fork();
-    if (pid == 0)
-        exec_launcher(input_end, output_end, (char *const *) argv->pdata);
+    pid =
+        fork_launcher(request->run_dir, input_end, output_end, (char *const *) argv->pdata, error);
     if (pid < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "run launcher '%s': %s",
-                    request->program, g_strerror(errno));
+        g_prefix_error(error, "run launcher '%s': ", request->program);
         return -1;
     }
     *out_input = coco_fd_steal(&input);

@@ -569,7 +569,7 @@ sweep(CocoPodVm *vm)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!coco_pod_dir_kill_processes(vm->dir, getpid(), SWEEP_TIMEOUT_MS, NULL, &error))
+    if (!coco_pod_dir_kill_processes(vm->dir, false, SWEEP_TIMEOUT_MS, NULL, &error))
         g_warning("vm %s: %s", vm->pod_id, error->message);
     if (step(vm, COCO_POD_VM_EV_DOWN))
         enter_gone(vm);

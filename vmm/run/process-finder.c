@@ -9,24 +9,36 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/run/cgroup.h"
 
 /* QEMU's command line is some 4 KiB; more than this is not ours. */
 #define MAX_CMDLINE (128 * 1024)
 
-/* A killed process goes as soon as the kernel has torn it down; a big guest's memory takes a while.
+/* A killed process goes as soon as the kernel has torn it down. That takes a while for a big guest,
+ * some seconds per 100 GiB, and the pages of an SNP or TDX guest have to be taken back one by one.
  */
-#define KILL_WAIT_MS 10000
+#define KILL_WAIT_MS 60000
 
 /* The console logger ends by itself when QEMU's end of the socket closes. */
 #define CONSOLE_WAIT_MS 1000
 
 /* Each round ends all that was found; a new process can appear only while a launcher dies. */
-#define MAX_ROUNDS 5
+#define MAX_ROUNDS 8
+
+/* Where and for whom to look. */
+typedef struct {
+    const char *run_dir;
+    const CocoCgroup *cgroup; /* nullable: by command line */
+    uid_t qemu_uid;
+    GArray *found;
+} Search;
 
 static bool
 names_run_dir(const char *const *argv, const char *run_dir)
@@ -170,43 +182,116 @@ compare_age(const void *a, const void *b)
     return pa->pid < pb->pid ? -1 : pa->pid > pb->pid;
 }
 
+/* The effective one; -1 when the process is gone. */
+static uid_t
+user_of(int pid_dir)
+{
+    g_autofree char *text = NULL;
+    const char *line;
+    unsigned int real = 0;
+    unsigned int effective = (unsigned int) -1;
+    size_t len = 0;
+
+    text = read_proc(pid_dir, "status", &len);
+    line = text != NULL ? strstr(text, "\nUid:") : NULL;
+    if (line == NULL || sscanf(line, "\nUid: %u %u", &real, &effective) != 2)
+        return (uid_t) -1;
+    return (uid_t) effective;
+}
+
+static CocoProcessKind
+kind_of(const Search *search, int pid_dir, pid_t pid)
+{
+    CocoProcessKind kind = classify_pid(pid_dir, search->run_dir);
+    uid_t user;
+
+    if (search->cgroup != NULL) {
+        if (!coco_cgroup_has(search->cgroup, pid))
+            return COCO_PROCESS_OTHER;
+        return kind == COCO_PROCESS_OTHER ? COCO_PROCESS_MEMBER : kind;
+    }
+    if (kind == COCO_PROCESS_OTHER)
+        return kind;
+    user = user_of(pid_dir);
+    return user == geteuid() || user == search->qemu_uid ? kind : COCO_PROCESS_OTHER;
+}
+
 static void
-examine(GArray *found, int proc_fd, const char *name, const char *run_dir)
+examine(const Search *search, int proc_fd, const char *name)
 {
     g_auto(CocoFd) dir = openat(proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CocoProcess process = { .pid = (pid_t) g_ascii_strtoll(name, NULL, 10), .pidfd = -1 };
 
-    if (dir < 0 || process.pid == getpid() || classify_pid(dir, run_dir) == COCO_PROCESS_OTHER)
+    if (dir < 0 || process.pid == getpid() ||
+        kind_of(search, dir, process.pid) == COCO_PROCESS_OTHER)
         return;
     process.pidfd = pidfd_open(process.pid, 0);
     process.pidfd_errno = process.pidfd < 0 ? errno : 0;
-    /* Read again now that the pidfd holds the process: the directory fails if it is not the same
-     * one. */
-    process.kind = classify_pid(dir, run_dir);
+    /* Looked at again now that the pidfd holds the process: the directory fails if it is not the
+     * same one. */
+    process.kind = kind_of(search, dir, process.pid);
     process.start_time = start_time(dir);
     if (process.kind == COCO_PROCESS_OTHER || process.pidfd_errno == ESRCH) {
         coco_fd_clear(&process.pidfd);
         return;
     }
-    g_array_append_val(found, process);
+    g_array_append_val(search->found, process);
+}
+
+static void
+examine_all(const Search *search, DIR *proc)
+{
+    struct dirent *entry;
+
+    while (proc != NULL && (entry = readdir(proc)) != NULL) {
+        if (g_ascii_isdigit(entry->d_name[0]))
+            examine(search, dirfd(proc), entry->d_name);
+    }
+}
+
+static void
+examine_members(const Search *search, DIR *proc)
+{
+    g_autoptr(GArray) pids = coco_cgroup_processes(search->cgroup);
+
+    for (unsigned int i = 0; proc != NULL && i < pids->len; i++) {
+        g_autofree char *name = g_strdup_printf("%d", (int) g_array_index(pids, pid_t, i));
+
+        examine(search, dirfd(proc), name);
+    }
+}
+
+/* libvirt gives this directory to the user before it starts a QEMU. */
+static uid_t
+qemu_user_of(const char *run_dir)
+{
+    g_autofree char *path = g_strconcat(run_dir, "/vm/lib/qemu", NULL);
+    struct stat info;
+
+    return lstat(path, &info) == 0 ? info.st_uid : geteuid();
 }
 
 GArray *
 coco_process_find(const char *proc_dir, const char *run_dir)
 {
-    GArray *found = g_array_new(FALSE, FALSE, sizeof(CocoProcess));
-    DIR *dir = opendir(proc_dir);
-    struct dirent *entry;
+    g_autoptr(CocoCgroup) cgroup = coco_cgroup_of_run_dir(run_dir);
+    DIR *proc = opendir(proc_dir);
+    Search search = {
+        .run_dir = run_dir,
+        .cgroup = cgroup != NULL && coco_cgroup_exists(cgroup) ? cgroup : NULL,
+        .qemu_uid = qemu_user_of(run_dir),
+        .found = g_array_new(FALSE, FALSE, sizeof(CocoProcess)),
+    };
 
-    g_array_set_clear_func(found, clear_process);
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (g_ascii_isdigit(entry->d_name[0]))
-            examine(found, dirfd(dir), entry->d_name, run_dir);
-    }
-    if (dir != NULL)
-        (void) closedir(dir);
-    g_array_sort(found, compare_age);
-    return found;
+    g_array_set_clear_func(search.found, clear_process);
+    if (search.cgroup != NULL)
+        examine_members(&search, proc);
+    else
+        examine_all(&search, proc);
+    if (proc != NULL)
+        (void) closedir(proc);
+    g_array_sort(search.found, compare_age);
+    return search.found;
 }
 
 pid_t
@@ -239,8 +324,8 @@ static bool
 end_round(const GArray *processes, GError **error)
 {
     static const CocoProcessKind order[] = { COCO_PROCESS_LAUNCHER, COCO_PROCESS_PROBE,
-                                             COCO_PROCESS_QEMU, COCO_PROCESS_VIRTIOFSD,
-                                             COCO_PROCESS_CONSOLE };
+                                             COCO_PROCESS_QEMU,     COCO_PROCESS_VIRTIOFSD,
+                                             COCO_PROCESS_MEMBER,   COCO_PROCESS_CONSOLE };
 
     for (size_t k = 0; k < G_N_ELEMENTS(order); k++) {
         for (unsigned int i = 0; i < processes->len; i++) {
@@ -272,6 +357,77 @@ coco_process_end_all(const char *run_dir, GError **error)
             return true;
         if (!end_round(processes, error))
             return false;
+    }
+    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
+                "end the processes of '%s': new ones keep appearing", run_dir);
+    return false;
+}
+
+/* False with error of the first that cannot be killed; all others are. */
+static bool
+signal_all(const GArray *processes, GError **error)
+{
+    bool fine = true;
+
+    for (unsigned int i = 0; i < processes->len; i++) {
+        const CocoProcess *process = &g_array_index(processes, CocoProcess, i);
+        int err = process->pidfd_errno;
+
+        if (process->pidfd >= 0)
+            err = pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0) < 0 ? errno : 0;
+        if (err != 0 && err != ESRCH && fine)
+            fine = coco_vmm_error_errno(error, err, "kill process %d by its pidfd",
+                                        (int) process->pid);
+    }
+    return fine;
+}
+
+static bool
+wait_all(const GArray *processes, gint64 deadline)
+{
+    for (unsigned int i = 0; i < processes->len; i++) {
+        gint64 left = MAX(0, (deadline - g_get_monotonic_time()) / 1000);
+
+        if (!wait_gone(&g_array_index(processes, CocoProcess, i), (int) left))
+            return false;
+    }
+    return true;
+}
+
+static void
+kill_cgroup(const char *run_dir)
+{
+    g_autoptr(CocoCgroup) cgroup = coco_cgroup_of_run_dir(run_dir);
+
+    if (cgroup != NULL && !coco_cgroup_has(cgroup, getpid()))
+        coco_cgroup_kill(cgroup);
+}
+
+bool
+coco_process_kill_all(const char *run_dir, int timeout_ms, pid_t *out_qemu_pid, GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64) timeout_ms * 1000;
+
+    if (out_qemu_pid != NULL)
+        *out_qemu_pid = 0;
+    for (unsigned int round = 0; round < MAX_ROUNDS; round++) {
+        g_autoptr(GArray) processes = coco_process_find("/proc", run_dir);
+        pid_t qemu = coco_process_first(processes, COCO_PROCESS_QEMU);
+
+        if (processes->len == 0)
+            return true;
+        if (out_qemu_pid != NULL && qemu != 0)
+            *out_qemu_pid = qemu;
+        kill_cgroup(run_dir);
+        if (!signal_all(processes, error)) {
+            g_prefix_error(error, "end the processes of '%s': ", run_dir);
+            return false;
+        }
+        if (!wait_all(processes, deadline)) {
+            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_TIMEOUT,
+                        "end the processes of '%s': still there after %d ms", run_dir, timeout_ms);
+            return false;
+        }
     }
     g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
                 "end the processes of '%s': new ones keep appearing", run_dir);

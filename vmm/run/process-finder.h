@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Finds the processes of one run directory by their command lines, and kills them without hitting
- * others.
+ * Finds the processes of one run directory, and kills them without hitting others.
  *
- * A command line is matched by the shape that our programs have, not by a mere occurrence of the
- * path: a shell or an editor that has the path in its arguments is nobody's VM. A process is held
- * by a pidfd that is opened before its command line is read for good, so a reused pid is never
- * killed.
+ * Where the directory has a cgroup (cgroup.h), they are the processes in it, whatever they are
+ * called. Else, of a launch from a terminal or on a host that gives us no cgroups, they are told by
+ * their command lines: by the shape that our programs have, not by a mere occurrence of the path,
+ * since a shell or an editor that has the path in its arguments is nobody's VM; and by their user,
+ * which is ours or the one that libvirt's files are given to, since anybody may choose a command
+ * line. A process is held by a pidfd that is opened before it is looked at for good, so a reused
+ * pid is never killed.
  *
  * Ownership: an array of CocoProcess owns its pidfds.
  * Thread: one.
@@ -25,7 +27,8 @@ typedef enum {
     COCO_PROCESS_CONSOLE,
     COCO_PROCESS_QEMU,
     COCO_PROCESS_VIRTIOFSD,
-    COCO_PROCESS_PROBE, /* a QEMU that libvirt asks for its capabilities */
+    COCO_PROCESS_PROBE,  /* a QEMU that libvirt asks for its capabilities */
+    COCO_PROCESS_MEMBER, /* in the cgroup, and none of these by its command line */
     COCO_N_PROCESSES,
 } CocoProcessKind;
 
@@ -49,3 +52,8 @@ pid_t coco_process_first(const GArray *processes, CocoProcessKind kind);
 
 /* Kills all of them and waits until they are gone; the console gets time to write what it holds. */
 bool coco_process_end_all(const char *run_dir, GError **error);
+
+/* Kills all of them at once and waits until they are gone, timeout_ms at most. The caller is none
+ * of them. out_qemu_pid: nullable; the QEMU that was there, 0 if none. */
+bool coco_process_kill_all(const char *run_dir, int timeout_ms, pid_t *out_qemu_pid,
+                           GError **error);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * vmm/run/process-finder.c: our processes are found by their shape, and nobody else's is.
+ * vmm/run/process-finder.c: our processes are found by their shape and user, and nobody else's is.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -54,7 +54,7 @@ Test(process_finder, shapes)
 
 /* A process that looks like the console logger of run_dir and waits for its end. */
 static pid_t
-start_lookalike(const char *run_dir)
+start_lookalike(const char *run_dir, uid_t user)
 {
     int ends[2];
     char byte;
@@ -63,6 +63,8 @@ start_lookalike(const char *run_dir)
     cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
     child = fork();
     if (child == 0) {
+        if (user != geteuid() && setresuid(user, user, user) < 0)
+            _exit(127);
         (void) execl("/bin/sh", "/x/coco-vmm-console", "-c", "read line", "--run-dir", run_dir,
                      (char *) NULL);
         _exit(127);
@@ -89,8 +91,8 @@ Test(process_finder, ends_what_belongs_and_only_that, .timeout = 30)
     /* The lookalikes read from this pipe, whose writing end stays here. */
     cr_assert_eq(pipe2(ends, 0), 0);
     cr_assert_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
-    ours = start_lookalike(dir);
-    other = start_lookalike(other_dir);
+    ours = start_lookalike(dir, geteuid());
+    other = start_lookalike(other_dir, geteuid());
     found = coco_process_find("/proc", dir);
     cr_assert_eq(found->len, 1);
     cr_assert_eq(coco_process_first(found, COCO_PROCESS_CONSOLE), ours);
@@ -100,5 +102,27 @@ Test(process_finder, ends_what_belongs_and_only_that, .timeout = 30)
     left = coco_process_find("/proc", other_dir);
     cr_assert_eq(left->len, 1);
     cr_assert_eq(kill(other, SIGKILL), 0);
+    cr_assert_eq(waitpid(other, &status, 0), other);
+}
+
+/* Whoever may start processes chooses their command lines. */
+Test(process_finder, of_another_user_it_is_nobodys, .timeout = 30)
+{
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_autoptr(GArray) found = NULL;
+    int ends[2];
+    pid_t other;
+    int status;
+
+    if (geteuid() != 0)
+        cr_skip("only root can be somebody else");
+    cr_assert_eq(pipe2(ends, 0), 0);
+    cr_assert_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    other = start_lookalike(dir, 65534);
+    found = coco_process_find("/proc", dir);
+    cr_expect_eq(found->len, 0);
+    cr_expect(coco_process_end_all(dir, NULL));
+    cr_expect_eq(kill(other, 0), 0);
+    (void) kill(other, SIGKILL);
     cr_assert_eq(waitpid(other, &status, 0), other);
 }

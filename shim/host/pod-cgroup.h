@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which cgroup a pod's processes live in, and how near they are to the kernel's OOM killer: what
+ * containerd says for a container of runc, applied to the VM.
+ *
+ *     cgroupsPath            of              cgroup
+ *     /default/ID            ctr, nerdctl    /default/ID
+ *     /kubepods/podUID/ID    CRI             /kubepods/podUID/coco_POD
+ *     SLICE:PREFIX:ID        either          /…/SLICE/coco_POD, in the place of a unit of systemd's
+ *     parent of a sandbox    Sandbox API     PARENT/coco_POD, PARENT in one of the two forms
+ *
+ * The limits of a pod and its overhead are the kubelet's, who sets them on the parent. So the leaf
+ * has none, and a plain directory below a slice is all it takes, though slices are systemd's:
+ * systemd removes only what is empty there, and whatever controllers it takes away from the
+ * children of a slice, the slice itself goes on counting. A scope would need D-Bus for the same.
+ *
+ * The VM's score is that of the pod's first container, and 0 where that has none: never what the
+ * shim has from containerd, which is -998 or so and meant for containerd.
+ *
+ * RUN/cgroup and RUN/oom_score_adj keep both for the launcher's runs and for `delete`.
+ *
+ * Source: runc, libcontainer/cgroups/systemd (slices); containerd, internal/cri/server.
+ * Ownership: strings are borrowed unless it says otherwise.
+ * Thread: any.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+#include "shim/host/pod-dir.h"
+
+/* What containerd gives to the container of a sandbox, whatever the pod. */
+#define COCO_SANDBOX_OOM_SCORE_ADJ (-998)
+
+/* own: the cgroup is for the pod alone. FALSE with error where the text is no such path (transfer
+ * full). */
+char *coco_pod_cgroup_of_container(const char *cgroups_path, bool own, const char *pod_id,
+                                   GError **error);
+
+/* parent: "" for none (transfer full). */
+char *coco_pod_cgroup_of_sandbox(const char *parent, const char *pod_id, GError **error);
+
+/* Saves both for the pod of this bundle. A bundle without a spec is a sandbox's. own: its only
+ * container. */
+bool coco_pod_cgroup_save(const char *bundle, bool own, const char *pod_id, const CocoPodDir *dir,
+                          GError **error);
+
+/* The same for a sandbox with this cgroup_parent. */
+bool coco_pod_cgroup_save_sandbox(const char *parent, const char *pod_id, const CocoPodDir *dir,
+                                  GError **error);
+
+/* Puts a process of ours, that has started nothing yet, into the cgroup and gives it the score.
+ * run_dir: the pod's. Where there are no cgroups for us it is not put anywhere, and told in the
+ * log. */
+bool coco_pod_cgroup_admit(const char *run_dir, pid_t pid, GError **error);
+
+/* Removes the cgroup; nothing runs in it any more. */
+bool coco_pod_cgroup_remove(const char *run_dir, GError **error);

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of a pod on the host: in the pod's cgroup, where its limits hold for them and where `delete` finds them; with the
+OOM score that containerd set for the pod."""
+import os
+import pathlib
+import re
+import shutil
+
+from harness import cri, ociconfig, processes, vmconfig
+from harness.case import equal
+from harness.container import kill_shim
+
+RUNTIMES = ("coco",)
+CAP_SYS_RESOURCE = 24
+HIERARCHIES = pathlib.Path("/sys/fs/cgroup")
+
+
+def cgroups(pid):
+    """The paths of a process, without the root and what it shares with this one."""
+    def paths(of):
+        return {line.split(":", 2)[2] for line in pathlib.Path(f"/proc/{of}/cgroup").read_text().splitlines()}
+    return paths(pid) - paths("self") - {"/"}
+
+
+def directories(path):
+    return [str(d) for d in [HIERARCHIES, *HIERARCHIES.iterdir()] if (d / path.lstrip("/")).is_dir()]
+
+
+def score(pid):
+    return int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
+def can_lower_scores():
+    line = re.search(r"CapEff:\s*(\w+)", pathlib.Path("/proc/self/status").read_text())
+    return bool(int(line[1], 16) >> CAP_SYS_RESOURCE & 1)
+
+
+def vm_processes(directory):
+    """All but the shim."""
+    found = {p.name: p.pid for p in processes.mentioning(str(directory)) if not p.name.startswith("containerd-shim")}
+    for name in ("qemu-system", "virtiofsd", "coco-vmm-consol"):
+        assert any(n.startswith(name) for n in found), found
+    return found
+
+
+def with_score(case, number):
+    """A container whose spec has an OOM score; ctr's own specs have none."""
+    spec = ociconfig.base(ociconfig.root_file_system(case.directory), "sleep", "1000")
+    identifier = case.node.new_id()
+    spec["process"]["oomScoreAdj"] = number
+    spec["linux"]["cgroupsPath"] = f"/default/{identifier}"
+    config = ociconfig.write(case.directory / "config.json", spec)
+    return case.container(identifier=identifier, config=config)
+
+
+def test_two_containers(case):
+    """ctr's: each in the cgroup of its spec, and gone with it."""
+    verify = case.clean()
+    wanted = {case.container().id: 0, with_score(case, 500).id: 500}
+    for identifier, number in wanted.items():
+        for name, pid in vm_processes(case.node.pod_dir(identifier)).items():
+            equal(cgroups(pid), {f"/default/{identifier}"}, name)
+            equal(score(pid), number, name)
+        equal(cgroups(case.node.shim_pid(identifier)), set(), "the shim's, which is containerd's")
+    for identifier in wanted:
+        case.node.ctr("task", "rm", "-f", identifier)
+        case.node.ctr("container", "rm", identifier)
+        equal(directories(f"/default/{identifier}"), [])
+    verify()
+
+
+def test_any_name(case):
+    """A shim that is killed leaves QEMU to `delete`, whatever QEMU is called: here as Red Hat calls it."""
+    emulator = case.directory / "bin" / "qemu-kvm"
+    emulator.parent.mkdir(mode=0o755)
+    shutil.copy("/usr/bin/qemu-system-x86_64", emulator)
+    for name in ("lib", "share"):  # where it looks for its modules and files
+        (case.directory / name).symlink_to(f"/usr/{name}")
+    config = vmconfig.write(case.directory / "kvm.conf", host={"qemu": str(emulator)})
+    node = case.private_node(config=config)
+    verify = case.clean(node)
+    container = case.container_on(node)
+    path = f"/default/{container.id}"
+    found = [p for p in processes.table().values() if p.state not in "ZX" and cgroups_or_none(p.pid) == {path}]
+    equal(sum(p.name == "qemu-kvm" for p in found), 1, f"{[str(p) for p in found]}")
+    events = case.events(node)
+    kill_shim(node, container.id)
+    events.wait("/tasks/delete", container.id, seconds=30)
+    events.close()
+    processes.wait_gone([p.pid for p in found], 10)
+    container.remove()
+    equal(directories(path), [])
+    verify()
+
+
+def cgroups_or_none(pid):
+    try:
+        return cgroups(pid)
+    except OSError:
+        return None
+
+
+def test_pod(case):
+    """CRI's: below the pod's cgroup, which the kubelet has made and set limits on."""
+    kubelet = cri.Kubelet(case)
+    verify = case.clean(kubelet.node)
+    parent = f"/{kubelet.node.id_prefix}-pod"
+    pod = cri.Pod(kubelet, cgroup_parent=parent)
+    container = pod.container("first", "exec sleep 1000")
+    found = vm_processes(next(kubelet.node.run_dir.iterdir()))
+    for name, pid in found.items():
+        equal(cgroups(pid), {f"{parent}/coco_{pod.id}"}, name)
+        equal(score(pid), -998 if can_lower_scores() else score("self"), name)
+    container.call("StopContainer", f2=0)
+    pod.remove()
+    equal(directories(f"{parent}/coco_{pod.id}"), [])
+    for directory in directories(parent):
+        os.rmdir(directory + parent)
+    verify()

@@ -11,9 +11,9 @@
 
 #include <gio/gio.h>
 
-#include "guest-protocol/posix/fd.h"
 #include "shim/host/pod-cgroup.h"
 #include "shim/host/tree-remove.h"
+#include "vmm/run/uid-pool.h"
 
 #define DEFAULT_BASE "/run/coco"
 #define NAME_DIGITS 20
@@ -176,6 +176,7 @@ coco_pod_dir_remove(const CocoPodDir *dir, GError **error)
     remove_linked_socket(dir);
     if (!coco_pod_cgroup_remove(dir->path, error))
         return false;
+    coco_uid_pool_release(dir->path);
     if (!coco_tree_remove(dir->path))
         return fail_with_errno(error, "remove run directory", dir->path);
     return true;

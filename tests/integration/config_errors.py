@@ -86,7 +86,7 @@ def test_qemu_that_fails(case):
 
 
 def test_missing_user(case):
-    refused(case, write(case, host={"qemu_user": "no-such-user"}), "no-such-user")
+    refused(case, write(case, host={"qemu_user": "no-such-user", "qemu_uid_range": ""}), "no-such-user")
 
 
 def test_drop_in(case):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of a pod on the host: in the pod's cgroup, where its limits hold for them and where `delete` finds them; with the
-OOM score that containerd set for the pod."""
+OOM score that containerd set for the pod; each QEMU with a user of its own."""
 import os
 import pathlib
 import re
@@ -30,6 +30,14 @@ def score(pid):
     return int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
+def identities(pid):
+    """The user, and all groups."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    uids, gids, groups = (re.search(rf"^{name}:(.*)", status, re.MULTILINE)[1].split() for name in ("Uid", "Gid", "Groups"))
+    assert len(set(uids)) == 1, uids
+    return int(uids[0]), tuple(sorted({int(gid) for gid in gids + groups}))
+
+
 def can_lower_scores():
     line = re.search(r"CapEff:\s*(\w+)", pathlib.Path("/proc/self/status").read_text())
     return bool(int(line[1], 16) >> CAP_SYS_RESOURCE & 1)
@@ -57,15 +65,20 @@ def test_two_containers(case):
     """ctr's: each in the cgroup of its spec, and gone with it."""
     verify = case.clean()
     wanted = {case.container().id: 0, with_score(case, 500).id: 500}
+    users = set()
     for identifier, number in wanted.items():
         for name, pid in vm_processes(case.node.pod_dir(identifier)).items():
             equal(cgroups(pid), {f"/default/{identifier}"}, name)
             equal(score(pid), number, name)
         equal(cgroups(case.node.shim_pid(identifier)), set(), "the shim's, which is containerd's")
+        users.add(identities(case.node.qemu_pid(identifier)))
+    assert len(users) == len(wanted) and all(a >= 1000 and b == (a,) for a, b in users), users
     for identifier in wanted:
         case.node.ctr("task", "rm", "-f", identifier)
         case.node.ctr("container", "rm", identifier)
         equal(directories(f"/default/{identifier}"), [])
+    claims = {path.readlink() for path in pathlib.Path("/run/coco/uids").iterdir()}
+    equal(claims & {case.node.pod_dir(identifier) for identifier in wanted}, set(), "users that were not given back")
     verify()
 
 

@@ -46,6 +46,7 @@ static const CocoKeyInfo keys[] = {
     NUMBER(COCO_KEY_GUEST_AGENT_TIMEOUT_S, "guest", "agent_timeout_s", "30", 1, 3600),
     [COCO_KEY_HOST_QEMU] = { "host", "qemu", "/usr/bin/qemu-system-x86_64", COCO_KIND_PATH },
     [COCO_KEY_HOST_QEMU_USER] = { "host", "qemu_user", "libvirt-qemu", COCO_KIND_WORD },
+    [COCO_KEY_HOST_QEMU_UID_RANGE] = { "host", "qemu_uid_range", "2100000000-2100009999", COCO_KIND_WORD },
     [COCO_KEY_HOST_URI] = { "host", "uri", "", COCO_KIND_STRING },
     NUMBER(COCO_KEY_HOST_LAUNCH_TIMEOUT_S, "host", "launch_timeout_s", "60", 1, 3600),
     [COCO_KEY_HOST_CACHE_DIR] = { "host", "cache_dir", "/var/cache/coco/libvirt", COCO_KIND_PATH },

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "vmm/config/uid-range.h"
 #include "vmm/config/vmm-error.h"
 
 struct _CocoVmConfig {
@@ -93,6 +94,11 @@ check_string(CocoKey key, const char *value, GError **error)
         return bad_value(error, "'%s' is neither an absolute path nor a URL", value);
     if (kind == COCO_KIND_WORD && !check_word(value, error))
         return false;
+    if (key == COCO_KEY_HOST_QEMU_UID_RANGE) {
+        CocoUidRange range;
+
+        return coco_uid_range_parse(value, &range, error);
+    }
     return key != COCO_KEY_VM_MACHINE || check_machine(value, error);
 }
 

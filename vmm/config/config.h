@@ -33,7 +33,8 @@ typedef enum {
     COCO_KEY_GUEST_AGENT_TIMEOUT_S,
     COCO_KEY_HOST_QEMU,
     COCO_KEY_HOST_QEMU_USER,
-    COCO_KEY_HOST_URI, /* string; "" = the embedded driver in the run directory */
+    COCO_KEY_HOST_QEMU_UID_RANGE, /* string: uid-range.h */
+    COCO_KEY_HOST_URI,            /* string; "" = the embedded driver in the run directory */
     COCO_KEY_HOST_LAUNCH_TIMEOUT_S,
     COCO_KEY_HOST_CACHE_DIR,
     COCO_KEY_HOST_VIRTIOFSD,   /* string: absolute path, or "" = where distributions put it */

@@ -34,9 +34,15 @@ static bool
 check_user(const CocoVmConfig *config, CocoQemuUser *out_user, CocoFindings *findings)
 {
     const char *name = coco_vm_config_string(config, COCO_KEY_HOST_QEMU_USER);
+    const char *range = coco_vm_config_string(config, COCO_KEY_HOST_QEMU_UID_RANGE);
     g_autoptr(GError) error = NULL;
-    bool found = coco_qemu_user_find(name, out_user, &error);
+    bool found;
 
+    if (range[0] != '\0') {
+        coco_findings_add(findings, true, "QEMU user", NULL, "%s, one for each VM", range);
+        return coco_qemu_user_sample(config, out_user);
+    }
+    found = coco_qemu_user_find(name, out_user, &error);
     coco_findings_add(findings, found, "QEMU user",
                       "install libvirt's QEMU driver, which makes libvirt-qemu, or set [host] "
                       "qemu_user",

@@ -164,8 +164,8 @@ attach(Hotplug *hotplug, GError **error)
     if (!prepare(hotplug, error) ||
         !coco_launch_request_read(STDIN_FILENO, hotplug->signal_fd, &request, error) ||
         !coco_launch_plan_take(plan, &request, error) ||
-        !coco_qemu_user_find(coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU_USER),
-                             &plan->user, error) ||
+        !coco_qemu_user_of_run_dir(plan->config, coco_run_dir_path(plan->run_dir), &plan->user,
+                                   error) ||
         !coco_vm_disks_open(&plan->spec.disks, error))
         return false;
     /* From here on the worker frees what it does not fill. One that is killed leaves all taken,

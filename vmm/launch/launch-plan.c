@@ -267,8 +267,8 @@ coco_launch_plan_check(CocoLaunchPlan *plan, GError **error)
 {
     return check_attest(plan, error) &&
            check_program("QEMU", coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU), error) &&
-           coco_qemu_user_find(coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU_USER),
-                               &plan->user, error) &&
+           coco_qemu_user_claim(plan->config, coco_run_dir_path(plan->run_dir), &plan->user,
+                                error) &&
            check_kvm(plan, error) && check_share(plan, error) &&
            coco_vm_disks_open(&plan->spec.disks, error) && open_boot_files(plan, error);
 }

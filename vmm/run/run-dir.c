@@ -19,6 +19,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/run/uid-pool.h"
 
 /* The longest socket path that libvirt makes below the root; the domain's name is always "coco". */
 #define LONGEST_SOCKET "/vm/lib/qemu/domain-1-coco/monitor.sock"
@@ -160,6 +161,7 @@ remove_owned(const CocoRunDir *run_dir, GError **error)
     if (fd < 0)
         return errno == ENOENT ||
                coco_vmm_error_errno(error, errno, "open run directory '%s'", run_dir->path);
+    coco_uid_pool_release(run_dir->path);
     if (!remove_tree(fd, "vm", 0))
         return coco_vmm_error_errno(error, errno, "remove '%s/vm'", run_dir->path);
     for (size_t i = 0; i < G_N_ELEMENTS(owned_files); i++) {

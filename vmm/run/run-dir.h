@@ -4,6 +4,7 @@
  *
  *     RUN/vm/            root of the embedded libvirt driver, and:
  *     RUN/vm/domain.xml  RUN/vm/etc/qemu.conf  RUN/vm/virtiofsd  RUN/vm/state.json
+ * RUN/uid                   whose user QEMU runs as (uid-pool.h)
  * RUN/vm/worker.log RUN/agent.sock     the agent's channel     RUN/console.log, RUN/console.sock
  *
  * Ownership: a CocoRunDir owns its path and the descriptor that holds the lock.

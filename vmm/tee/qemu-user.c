@@ -18,6 +18,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/run/uid-pool.h"
 
 /* What the child found; small enough for an atomic write to a pipe. */
 typedef struct {
@@ -39,6 +40,58 @@ coco_qemu_user_find(const char *name, CocoQemuUser *out_user, GError **error)
         return false;
     }
     *out_user = (CocoQemuUser){ g_strdup(name), entry->pw_uid, entry->pw_gid };
+    return true;
+}
+
+/* Its group is its own, too. */
+static void
+take_number(uid_t uid, CocoQemuUser *out_user)
+{
+    *out_user = (CocoQemuUser){ g_strdup_printf("+%u", (unsigned int) uid), uid, (gid_t) uid };
+}
+
+bool
+coco_qemu_user_of_run_dir(const CocoVmConfig *config, const char *run_dir, CocoQemuUser *out_user,
+                          GError **error)
+{
+    uid_t uid = 0;
+
+    if (!coco_uid_pool_find(run_dir, &uid))
+        return coco_qemu_user_find(coco_vm_config_string(config, COCO_KEY_HOST_QEMU_USER), out_user,
+                                   error);
+    take_number(uid, out_user);
+    return true;
+}
+
+bool
+coco_qemu_user_sample(const CocoVmConfig *config, CocoQemuUser *out_user)
+{
+    CocoUidRange range = { 0 };
+
+    if (!coco_uid_range_parse(coco_vm_config_string(config, COCO_KEY_HOST_QEMU_UID_RANGE), &range,
+                              NULL) ||
+        range.first == 0)
+        return false;
+    take_number(range.first, out_user);
+    return true;
+}
+
+bool
+coco_qemu_user_claim(const CocoVmConfig *config, const char *run_dir, CocoQemuUser *out_user,
+                     GError **error)
+{
+    CocoUidRange range = { 0 };
+    uid_t uid = 0;
+
+    if (!coco_uid_range_parse(coco_vm_config_string(config, COCO_KEY_HOST_QEMU_UID_RANGE), &range,
+                              error))
+        return false;
+    if (range.first == 0 || geteuid() != 0)
+        return coco_qemu_user_find(coco_vm_config_string(config, COCO_KEY_HOST_QEMU_USER), out_user,
+                                   error);
+    if (!coco_uid_pool_claim(COCO_UID_POOL, run_dir, &range, &uid, error))
+        return false;
+    take_number(uid, out_user);
     return true;
 }
 
@@ -66,14 +119,21 @@ find_closed(const char *path)
     return 0;
 }
 
+static bool
+become(const CocoQemuUser *user)
+{
+    bool grouped = user->name[0] == '+' ? setgroups(1, &user->gid) == 0
+                                        : initgroups(user->name, user->gid) == 0;
+
+    return grouped && setgid(user->gid) == 0 && setuid(user->uid) == 0;
+}
+
 static Finding
 try_open(const CocoQemuUser *user, const char *path, int flags)
 {
     g_auto(CocoFd) fd = -1;
-    bool root = geteuid() == 0;
 
-    if (root &&
-        (initgroups(user->name, user->gid) < 0 || setgid(user->gid) < 0 || setuid(user->uid) < 0))
+    if (geteuid() == 0 && !become(user))
         return (Finding){ .err = errno };
     fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
     if (fd >= 0)

@@ -12,12 +12,28 @@
 
 #include <glib.h>
 
+#include "vmm/config/config.h"
+
 typedef struct {
-    char *name;
+    char *name; /* "+UID" where the host has no such user, as libvirt writes it */
     uid_t uid;
     gid_t gid;
 } CocoQemuUser;
 
+/* The user that this VM runs as: another one for each with a range in the config, and that is what
+ * run_dir gets it from and keeps it by (uid-pool.h); else the config's. Who is not root cannot make
+ * QEMU run as somebody else, so no user is claimed then. */
+bool coco_qemu_user_claim(const CocoVmConfig *config, const char *run_dir, CocoQemuUser *out_user,
+                          GError **error);
+
+/* One that a VM may get, to check what it may open. False where the config has no range. */
+bool coco_qemu_user_sample(const CocoVmConfig *config, CocoQemuUser *out_user);
+
+/* The one that run_dir has by now. */
+bool coco_qemu_user_of_run_dir(const CocoVmConfig *config, const char *run_dir,
+                               CocoQemuUser *out_user, GError **error);
+
+/* name: of the host's users. */
 bool coco_qemu_user_find(const char *name, CocoQemuUser *out_user, GError **error);
 void coco_qemu_user_clear(CocoQemuUser *user);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoQemuUser, coco_qemu_user_clear)

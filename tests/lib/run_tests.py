@@ -129,6 +129,7 @@ def parse_arguments():
     parser.add_argument("--build", type=pathlib.Path)
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--containerd", action="append", choices=("bookworm", "trixie", "forky"), default=[])
+    parser.add_argument("--changed", nargs="?", const="HEAD", metavar="REV")
     parser.add_argument("-k", dest="pattern", default="")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() + 1)
     parser.add_argument("--list", action="store_true")
@@ -154,13 +155,13 @@ def print_list(suites, pattern, integration):
             print(f"{suite}: tests/node/run DISTRO -- python3 -m harness --suite ...")
 
 
-def beside(suites, build, pattern):
+def beside(suites, build, pattern, without):
     """The suites that need no containerd, as jobs that run beside those that do. What they take is about that of two cores."""
     from harness import meson_tests, runner, style, vectors
     found = []
     if "style" in suites:
         found.append(runner.Beside("style", 12, functools.partial(style.run, build, pattern)))
-    units = [functools.partial(meson_tests.run, build, suite, pattern) for suite in MESON_SUITES if suite in suites]
+    units = [functools.partial(meson_tests.run, build, suite, pattern, without) for suite in MESON_SUITES if suite in suites]
     if units:
         found.append(runner.Beside("unit and fuzz-corpus", 30, *units))
     if "measure" in suites:
@@ -187,20 +188,25 @@ def early(suites, args, build):
     from node import base, suite
     found = {"measure": [vectors.fetch], "tee": [newer_debian.fetch], "endurance": [memcheck.fetch],
              "node-short": [base.Base(distro, build / "node").make for distro in args.node or suite.DEFAULT_SUITES]}
-    return [fetch for name, fetches in found.items() if name in suites and not args.pattern for fetch in fetches]
+    return [fetch for name, fetches in found.items() if name in suites and not (args.pattern or args.changed) for fetch in fetches]
 
 
-def chosen_suites(args):
+def chosen_suites(args, change):
     if args.suite:
         found = [name for suite in args.suite for name in (SUITES + LONG_SUITES if suite == "all" else (suite,))]
         return list(dict.fromkeys(found))
+    if change:
+        return ["style", *(MESON_SUITES if change.rooms else ()), "integration", "cri", "image", "tee", "quickstart", "endurance"]
     return list(SANITIZED_SUITES if args.sanitize else SUITES)
 
 
-def run(args, suites, build, place, report):
-    from harness import lanes, runner, sanitizers
+def run(args, build, place, report):
+    from harness import changed, lanes, runner, sanitizers
+    change = changed.Change(args.changed) if args.changed else None
+    suites = chosen_suites(args, change)
     runtimes = args.runtime or (("coco",) if args.sanitize else ("runc", "coco"))
-    integration = runner.find([s for s in suites if s not in NODE_SUITES], args.pattern, runtimes, args.containerd)
+    integration = runner.find([s for s in suites if s not in NODE_SUITES], args.pattern, runtimes, args.containerd,
+                              change.files if change else None)
     outside = runner.find(["node-outside"] if "node-short" in suites else [], args.pattern, args.runtime or ("coco",))
     if args.list:
         print_list(suites, args.pattern, integration + outside)
@@ -214,7 +220,7 @@ def run(args, suites, build, place, report):
             sanitizers.prepare(private_folder("ct-sanitizers-"))
         if with_guest:
             publish_guest(build / "guest-image", place)
-        more = beside(suites, build, args.pattern) + in_nodes(nodes, args, build, outside)
+        more = beside(suites, build, args.pattern, change.other_rooms if change else ()) + in_nodes(nodes, args, build, outside)
         runner.run_all(integration, report.line, args.jobs, more, spare=[fetcher])
     return report.finish()
 
@@ -232,7 +238,7 @@ def main():
     lanes.interruptible()
     report = Report()
     try:
-        return run(args, chosen_suites(args), build, place, report)
+        return run(args, build, place, report)
     except KeyboardInterrupt:
         print("\ninterrupted")
         report.finish()

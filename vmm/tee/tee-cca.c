@@ -7,7 +7,9 @@
 
 static const CocoTeeDefault defaults[] = {
     { COCO_KEY_VM_MACHINE, "virt" },
+    { COCO_KEY_VM_MEMORY_MIB, COCO_TEE_MEMORY_MIB },
     { COCO_KEY_GUEST_ROOTFS, "guest-pull" },
+    { COCO_KEY_GUEST_AGENT_TIMEOUT_S, COCO_TEE_AGENT_TIMEOUT_S },
     { COCO_KEY_HOST_QEMU, "/usr/bin/qemu-system-aarch64" },
     { COCO_KEY_HOST_BOOT_FILES, "copy" },
     { 0 },

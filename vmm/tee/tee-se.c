@@ -13,7 +13,9 @@
 static const CocoTeeDefault defaults[] = {
     { COCO_KEY_VM_MACHINE, "s390-ccw-virtio" },
     { COCO_KEY_GUEST_INITRD, "" },
+    { COCO_KEY_VM_MEMORY_MIB, COCO_TEE_MEMORY_MIB },
     { COCO_KEY_GUEST_ROOTFS, "guest-pull" },
+    { COCO_KEY_GUEST_AGENT_TIMEOUT_S, COCO_TEE_AGENT_TIMEOUT_S },
     { COCO_KEY_HOST_QEMU, "/usr/bin/qemu-system-s390x" },
     { COCO_KEY_HOST_BOOT_FILES, "copy" },
     { 0 },
@@ -40,17 +42,35 @@ write_security(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFac
     coco_xml_leaf(w, "launchSecurity", "type", "s390-pv", NULL);
 }
 
+/* The last one on the command line counts, with any of the words that the kernel takes for yes. */
+static bool
+asked_on_cmdline(const char *cmdline)
+{
+    g_auto(GStrv) words = g_strsplit_set(cmdline != NULL ? cmdline : "", " \t", -1);
+    bool on = false;
+
+    for (size_t i = 0; words[i] != NULL; i++) {
+        const char *value = words[i] + strlen("prot_virt=");
+
+        if (g_str_has_prefix(words[i], "prot_virt="))
+            on = (value[0] != '\0' && strchr("1yYtT", value[0]) != NULL) ||
+                 g_ascii_strncasecmp(value, "on", 2) == 0;
+    }
+    return on;
+}
+
+/* Since Linux 5.16 the kernel says itself whether it is an ultravisor's host. */
 static void
 probe(const CocoTeeHost *host, GPtrArray *findings)
 {
+    g_autofree char *said = coco_tee_host_file(host, "/sys/firmware/uv/prot_virt_host");
     g_autofree char *cmdline = coco_tee_host_file(host, "/proc/cmdline");
-    g_autofree char *words = g_strdup_printf(" %s ", cmdline != NULL ? cmdline : "");
-    bool on = strstr(words, " prot_virt=1 ") != NULL;
+    bool on = said != NULL ? strcmp(said, "1") == 0 : asked_on_cmdline(cmdline);
 
     coco_probe_device(host, "/dev/kvm", "load kvm, and let the QEMU user open it", findings);
     coco_probe_cpu_flag(host, "158", "use an IBM z15, LinuxONE III or newer", findings);
     coco_findings_add(findings, on, "prot_virt", "boot this host with prot_virt=1",
-                      "prot_virt=1 is %son the kernel command line", on ? "" : "not ");
+                      "the kernel is %sa host of protected VMs", on ? "" : "not ");
 }
 
 const struct CocoTeeOps coco_tee_se = {

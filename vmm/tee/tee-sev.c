@@ -21,7 +21,9 @@
 static const CocoTeeDefault sev_defaults[] = {
     { COCO_KEY_VM_CPU, "EPYC-IBPB" },
     { COCO_KEY_GUEST_FIRMWARE, COCO_FIRMWARE_AMDSEV },
+    { COCO_KEY_VM_MEMORY_MIB, COCO_TEE_MEMORY_MIB },
     { COCO_KEY_GUEST_ROOTFS, "guest-pull" },
+    { COCO_KEY_GUEST_AGENT_TIMEOUT_S, COCO_TEE_AGENT_TIMEOUT_S },
     { COCO_KEY_HOST_BOOT_FILES, "copy" },
     { 0 },
 };
@@ -29,7 +31,9 @@ static const CocoTeeDefault sev_defaults[] = {
 static const CocoTeeDefault sev_es_defaults[] = {
     { COCO_KEY_VM_CPU, "EPYC-IBPB" },
     { COCO_KEY_GUEST_FIRMWARE, COCO_FIRMWARE_AMDSEV },
+    { COCO_KEY_VM_MEMORY_MIB, COCO_TEE_MEMORY_MIB },
     { COCO_KEY_GUEST_ROOTFS, "guest-pull" },
+    { COCO_KEY_GUEST_AGENT_TIMEOUT_S, COCO_TEE_AGENT_TIMEOUT_S },
     { COCO_KEY_HOST_BOOT_FILES, "copy" },
     { COCO_KEY_SEV_ES, "yes" },
     { 0 },

@@ -11,7 +11,9 @@
 
 static const CocoTeeDefault defaults[] = {
     { COCO_KEY_GUEST_FIRMWARE, COCO_FIRMWARE_GENERIC },
+    { COCO_KEY_VM_MEMORY_MIB, COCO_TEE_MEMORY_MIB },
     { COCO_KEY_GUEST_ROOTFS, "guest-pull" },
+    { COCO_KEY_GUEST_AGENT_TIMEOUT_S, COCO_TEE_AGENT_TIMEOUT_S },
     { COCO_KEY_HOST_BOOT_FILES, "copy" },
     { 0 },
 };

@@ -21,6 +21,11 @@ struct CocoDomainFacts; /* domain-facts.h */
 #define COCO_FIRMWARE_AMDSEV "/usr/share/ovmf/OVMF.amdsev.fd"
 #define COCO_FIRMWARE_GENERIC "/usr/share/ovmf/OVMF.fd"
 
+/* An image is pulled into the guest's own memory; firmware that runs in encrypted memory, and every
+ * page that the guest accepts, take their time. */
+#define COCO_TEE_MEMORY_MIB "2048"
+#define COCO_TEE_AGENT_TIMEOUT_S "90"
+
 /* What a key is with this TEE unless the config says otherwise. */
 typedef struct {
     CocoKey key;

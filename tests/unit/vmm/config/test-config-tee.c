@@ -56,6 +56,9 @@ Test(config_tee, each_tee_has_its_defaults)
         cr_assert(
             g_str_has_suffix(coco_vm_config_string(config, COCO_KEY_HOST_QEMU), rows[i].emulator));
         cr_assert_eq(coco_vm_config_choice(config, COCO_KEY_GUEST_ROOTFS), rows[i].rootfs);
+        cr_assert_eq(coco_vm_config_number(config, COCO_KEY_VM_MEMORY_MIB), i == 0 ? 256 : 2048);
+        cr_assert_eq(coco_vm_config_number(config, COCO_KEY_GUEST_AGENT_TIMEOUT_S),
+                     i == 0 ? 30 : 90);
         cr_assert_eq(coco_vm_config_choice(config, COCO_KEY_HOST_BOOT_FILES), rows[i].boot_files);
     }
 }

@@ -152,10 +152,15 @@ Test(tee_probe, secure_execution)
     put(root, "/dev/kvm", "");
     put(root, "/proc/cmdline", "root=/dev/dasda1 prot_virt=1\n");
     cr_assert_null(probe(&coco_tee_se, &host));
-    put(root, "/proc/cmdline", "root=/dev/dasda1 prot_virt=10\n");
+    put(root, "/proc/cmdline", "prot_virt=0 prot_virt=on root=/dev/dasda1\n");
+    cr_assert_null(probe(&coco_tee_se, &host));
+    put(root, "/proc/cmdline", "root=/dev/dasda1 prot_virt=1 prot_virt=0\n");
     message = probe(&coco_tee_se, &host);
-    cr_assert_str_eq(message, "tee = se cannot run on this host: prot_virt: prot_virt=1 is not on "
-                              "the kernel command line");
+    cr_assert_str_eq(message,
+                     "tee = se cannot run on this host: prot_virt: the kernel is not a host "
+                     "of protected VMs");
+    put(root, "/sys/firmware/uv/prot_virt_host", "1\n");
+    cr_assert_null(probe(&coco_tee_se, &host));
 }
 
 Test(tee_probe, no_release_can_launch_a_realm)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * One process of a container: its first (exec id "") or an exec. Knows its state, its stdio, its
- * exit and who waits for that; what is asked of the guest for it is in task-ops.c.
+ * exit and who waits for that; what is asked of the guest for it is in task/.
  *
  * Ownership: reference counted; a container's table holds one, every call under way another.
  * Thread: main.

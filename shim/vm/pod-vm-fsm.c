@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which event leads where. DOWN may come at any time once a launch began: a VM can die at every
- * step.
+ * Which event leads where. A VM can fail at every step once a launch began; DOWN is when no process
+ * of it is left.
  */
 #include "shim/vm/pod-vm-fsm.h"
 

@@ -26,7 +26,7 @@
 #include "shim/vm/watchdog.h"
 
 #define SHARE_TAG "kataShared"
-#define SETTLE_MS 1000 /* for logger and virtiofsd to leave by themselves */
+#define LEAVE_MS 1000 /* for logger and virtiofsd to leave by themselves */
 #define SWEEP_TIMEOUT_MS 5000
 
 typedef enum {
@@ -77,7 +77,7 @@ struct _CocoPodVm {
     bool asked_to_stop;
     GArray *waiters; /* of Waiter */
     unsigned int tell_source;
-    unsigned int settle_source;
+    unsigned int leave_source;
     int64_t started_at;
     CocoPodVmGoneFunc on_gone;
     void *on_gone_data;
@@ -154,7 +154,7 @@ coco_pod_vm_free(CocoPodVm *vm)
         (void) pidfd_send_signal(vm->processes[PROCESS_VM].pidfd, SIGKILL, NULL, 0);
     unwatch_processes(vm);
     g_clear_handle_id(&vm->tell_source, g_source_remove);
-    g_clear_handle_id(&vm->settle_source, g_source_remove);
+    g_clear_handle_id(&vm->leave_source, g_source_remove);
     g_clear_pointer(&vm->watchdog, coco_watchdog_free);
     g_clear_pointer(&vm->agent, coco_ttrpc_client_free);
     coco_launch_result_free(vm->launched);
@@ -549,7 +549,7 @@ enter_gone(CocoPodVm *vm)
     g_autoptr(GArray) stop_waiters = NULL;
     bool was_asked = vm->asked_to_stop;
 
-    g_clear_handle_id(&vm->settle_source, g_source_remove);
+    g_clear_handle_id(&vm->leave_source, g_source_remove);
     unwatch_processes(vm);
     complete_reason(vm);
     tell_soon(vm);
@@ -576,11 +576,11 @@ sweep(CocoPodVm *vm)
 }
 
 static gboolean
-on_settle_timeout(void *user_data)
+on_leave_timeout(void *user_data)
 {
     CocoPodVm *vm = user_data;
 
-    vm->settle_source = 0;
+    vm->leave_source = 0;
     sweep(vm);
     return G_SOURCE_REMOVE;
 }
@@ -593,8 +593,8 @@ continue_stopping(CocoPodVm *vm)
         return;
     if (vm->processes[PROCESS_VIRTIOFSD].pidfd < 0 && vm->processes[PROCESS_CONSOLE].pidfd < 0)
         sweep(vm);
-    else if (vm->settle_source == 0)
-        vm->settle_source = g_timeout_add(SETTLE_MS, on_settle_timeout, vm);
+    else if (vm->leave_source == 0)
+        vm->leave_source = g_timeout_add(LEAVE_MS, on_leave_timeout, vm);
 }
 
 static gboolean
@@ -602,7 +602,7 @@ on_stopping_idle(void *user_data)
 {
     CocoPodVm *vm = user_data;
 
-    vm->settle_source = 0;
+    vm->leave_source = 0;
     continue_stopping(vm);
     return G_SOURCE_REMOVE;
 }
@@ -616,7 +616,7 @@ enter_stopping(CocoPodVm *vm)
     if (vm->processes[PROCESS_VM].pidfd >= 0)
         (void) pidfd_send_signal(vm->processes[PROCESS_VM].pidfd, SIGKILL, NULL, 0);
     /* From the main loop: the caller may be a callback of what is going to be taken down. */
-    vm->settle_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_stopping_idle, vm, NULL);
+    vm->leave_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_stopping_idle, vm, NULL);
 }
 
 void

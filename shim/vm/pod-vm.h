@@ -3,7 +3,7 @@
  * The VM of a pod as the shim sees it: launch, first word of the agent, loss, end.
  *
  *     NEW --start--> LAUNCHING --launched--> CONNECTING --hello--> READY
- *      any of these --failed or gone--> GONE        any --stop--> STOPPING --gone--> GONE
+ *      any of these --failed or stop--> STOPPING --down--> GONE
  *
  * Whoever needs the agent asks with coco_pod_vm_when_ready() and is told once, with the error that
  * ended the VM if it came to that. The error carries the last lines of the guest's console.

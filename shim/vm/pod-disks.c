@@ -115,10 +115,12 @@ static void
 finish(Job *job, char *const *places, const GError *error)
 {
     CocoPodDisks *disks = job->disks;
-    bool attached = job->verb == COCO_LAUNCHER_ATTACH && error == NULL;
+    /* A launcher that was ended half-way may have attached what it cannot tell of any more. */
+    bool not_attached = job->verb == COCO_LAUNCHER_ATTACH && error != NULL &&
+                        error->code != COCO_TTRPC_DEADLINE_EXCEEDED;
     bool detached = job->verb == COCO_LAUNCHER_DETACH && error == NULL;
 
-    if ((job->verb == COCO_LAUNCHER_ATTACH && !attached) || detached)
+    if (not_attached || detached)
         coco_pod_disks_release(disks, job->n);
     job->func(places, error, job->user_data);
     job_free(job);

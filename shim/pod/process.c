@@ -8,6 +8,12 @@
 #include "guest-protocol/proto/task-pb.h"
 #include "shim/host/timestamp.h"
 
+typedef struct {
+    CocoProcess *process;
+    CocoTtrpcCall *call;
+    unsigned long gone_handler; /* of the call's cancellable: nobody waits any more */
+} Waiter;
+
 struct _CocoProcess {
     char *container_id;
     char *exec_id;
@@ -21,7 +27,7 @@ struct _CocoProcess {
     CocoProcessState state;
     uint32_t exit_status;
     int64_t exited_at;
-    GPtrArray *waiters; /* of CocoTtrpcCall */
+    GPtrArray *waiters; /* of Waiter */
     bool deleting;
     CocoProcessDrainedFunc on_drained;
     void *on_drained_data;
@@ -56,10 +62,22 @@ coco_process_new(const CocoProcessConfig *config)
     return process;
 }
 
-static void
-fail_waiter(void *call, void *user_data)
+/* Hands out its call. */
+static CocoTtrpcCall *
+take_call(Waiter *waiter)
 {
-    coco_ttrpc_call_fail(call, COCO_TTRPC_NOT_FOUND, "the process was deleted: not found");
+    CocoTtrpcCall *call = waiter->call;
+
+    g_signal_handler_disconnect(coco_ttrpc_call_get_cancellable(call), waiter->gone_handler);
+    g_free(waiter);
+    return call;
+}
+
+static void
+fail_waiter(void *waiter, void *user_data)
+{
+    coco_ttrpc_call_fail(take_call(waiter), COCO_TTRPC_NOT_FOUND,
+                         "the process was deleted: not found");
 }
 
 void
@@ -244,18 +262,41 @@ coco_process_stop(CocoProcess *process, CocoProcessEvent event, uint32_t exit_st
     waiters = g_steal_pointer(&process->waiters);
     process->waiters = g_ptr_array_new();
     for (unsigned int i = 0; i < waiters->len; i++)
-        answer_wait(process, g_ptr_array_index(waiters, i));
+        answer_wait(process, take_call(g_ptr_array_index(waiters, i)));
     coco_process_start_told(process);
     return true;
+}
+
+/* Its deadline has passed, or its connection is gone: a process that runs for a year would gather
+ * them, and a connection holds so many calls and no more. */
+static void
+on_waiter_gone(GCancellable *cancellable, void *user_data)
+{
+    Waiter *waiter = user_data;
+
+    (void) g_ptr_array_remove_fast(waiter->process->waiters, waiter);
+    coco_ttrpc_call_fail(take_call(waiter), COCO_TTRPC_CANCELLED, "nobody waits any more");
 }
 
 void
 coco_process_wait(CocoProcess *process, CocoTtrpcCall *call)
 {
-    if (process->state == COCO_PROCESS_STOPPED)
+    GCancellable *cancellable = coco_ttrpc_call_get_cancellable(call);
+    Waiter *waiter;
+
+    if (process->state == COCO_PROCESS_STOPPED) {
         answer_wait(process, call);
-    else
-        g_ptr_array_add(process->waiters, call);
+        return;
+    }
+    if (g_cancellable_is_cancelled(cancellable)) {
+        coco_ttrpc_call_fail(call, COCO_TTRPC_CANCELLED, "nobody waits any more");
+        return;
+    }
+    waiter = g_new(Waiter, 1);
+    *waiter = (Waiter){ .process = process, .call = call };
+    waiter->gone_handler =
+        g_signal_connect(cancellable, "cancelled", G_CALLBACK(on_waiter_gone), waiter);
+    g_ptr_array_add(process->waiters, waiter);
 }
 
 static void

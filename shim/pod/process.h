@@ -77,7 +77,8 @@ void coco_process_when_start_told(CocoProcess *process, CocoProcessStartToldFunc
                                   void *user_data);
 void coco_process_start_told(CocoProcess *process);
 
-/* Answers call (transfer full) with the exit, now or when it comes. */
+/* Answers call (transfer full) with the exit, now or when it comes, unless its caller gives up
+ * before. */
 void coco_process_wait(CocoProcess *process, CocoTtrpcCall *call);
 
 /* True for the first caller only: one Delete works on a process, any other comes too late. */

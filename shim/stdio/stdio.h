@@ -67,8 +67,8 @@ void coco_stdio_end_input(CocoStdio *stdio);
 
 /* The process has ended: calls func once when none of its output is on the way any more. That is at
  * the end of its streams, or earlier: when a process that it left behind keeps a stream open but
- * nothing comes, or comes on and on, or when nobody has read the fifo for a while. Clients stop reading when they hear
- * of the exit, so it must not be reported before. */
+ * nothing comes, or comes on and on, or when nobody has read the fifo for a while. Clients stop
+ * reading when they hear of the exit, so it must not be reported before. */
 void coco_stdio_settle(CocoStdio *stdio, CocoStdioDrainedFunc func, void *user_data);
 
 /* Lets go of fifos and agent at once; drained is not reported any more. Idempotent. */

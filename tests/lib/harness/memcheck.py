@@ -2,7 +2,7 @@
 """Our programs in valgrind's memcheck: a program, and whatever of ours it starts, each with a log of its own.
 
 valgrind of Debian 12 does not know pidfd_open; that of Debian 13 does and runs on 12, so its package is unpacked into the
-build directory. No valgrind knows pidfd_send_signal yet: tests/lib/pidfd-signal.c."""
+build directory. No valgrind knows pidfd_send_signal and the new calls for mounts yet: tests/lib/pidfd-signal.c, mount-calls.c."""
 import os
 import re
 import shlex
@@ -42,8 +42,9 @@ class Memcheck:
         """A script of the same name, in self.bin, that runs the program in memcheck."""
         script = self.bin / path.name
         words = [self.package / "usr/bin/valgrind.bin", *self.options, f"--log-file={self.logs}/%p", path]
+        stand_ins = ":".join(str(paths.BUILD / "tests/lib" / name) for name in ("pidfd-signal.so", "mount-calls.so"))
         script.write_text(f"#!/bin/sh\nexport VALGRIND_LIB={shlex.quote(str(self.package / 'usr/libexec/valgrind'))}\n"
-                          f"export LD_PRELOAD={shlex.quote(str(paths.BUILD / 'tests/lib/pidfd-signal.so'))}\n"
+                          f"export LD_PRELOAD={shlex.quote(stand_ins)}\n"
                           f"exec {shlex.join(map(str, words))} \"$@\"\n")
         script.chmod(0o755)
         return script

@@ -194,7 +194,7 @@ launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap,
     if (!clear_leftovers(dir, error) || !coco_pod_dir_make(dir, error))
         return false;
     if (coco_pod_initdata_save(".", dir, error) && coco_pod_tee_save(".", dir, error) &&
-        coco_pod_cgroup_save(".", kind == COCO_KIND_SINGLE, pod_id, dir, error))
+        coco_pod_cgroup_save(".", kind == COCO_KIND_SINGLE, pod_id, coco_pod_dir_path(dir), error))
         listen_fd = coco_shim_socket_listen(dir, bootstrap->socket_dir, hash_input, error);
     pid = listen_fd >= 0 ? spawn_server(invocation, bootstrap, pod_id, self, dir, listen_fd, error)
                          : -1;

@@ -124,10 +124,10 @@ coco_pod_cgroup_of_sandbox(const char *parent, const char *pod_id, GError **erro
 }
 
 static bool
-save(const char *path, int score, const CocoPodDir *dir, GError **error)
+save(const char *path, int score, const char *run_dir, GError **error)
 {
-    g_autofree char *file = coco_cgroup_file(coco_pod_dir_path(dir));
-    g_autofree char *score_file = g_build_filename(coco_pod_dir_path(dir), "oom_score_adj", NULL);
+    g_autofree char *file = coco_cgroup_file(run_dir);
+    g_autofree char *score_file = g_build_filename(run_dir, "oom_score_adj", NULL);
     g_autofree char *text = g_strdup_printf("%d", score);
 
     return g_file_set_contents_full(file, path, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error) &&
@@ -136,7 +136,7 @@ save(const char *path, int score, const CocoPodDir *dir, GError **error)
 }
 
 bool
-coco_pod_cgroup_save(const char *bundle, bool own, const char *pod_id, const CocoPodDir *dir,
+coco_pod_cgroup_save(const char *bundle, bool own, const char *pod_id, const char *run_dir,
                      GError **error)
 {
     g_autoptr(GError) failure = NULL;
@@ -145,22 +145,22 @@ coco_pod_cgroup_save(const char *bundle, bool own, const char *pod_id, const Coc
 
     if (config == NULL) {
         if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-            return coco_pod_cgroup_save_sandbox("", pod_id, dir, error);
+            return coco_pod_cgroup_save_sandbox("", pod_id, run_dir, error);
         g_propagate_error(error, g_steal_pointer(&failure));
         return false;
     }
     path =
         coco_pod_cgroup_of_container(coco_bundle_config_cgroups_path(config), own, pod_id, error);
-    return path != NULL && save(path, coco_bundle_config_oom_score_adj(config), dir, error);
+    return path != NULL && save(path, coco_bundle_config_oom_score_adj(config), run_dir, error);
 }
 
 bool
-coco_pod_cgroup_save_sandbox(const char *parent, const char *pod_id, const CocoPodDir *dir,
+coco_pod_cgroup_save_sandbox(const char *parent, const char *pod_id, const char *run_dir,
                              GError **error)
 {
     g_autofree char *path = coco_pod_cgroup_of_sandbox(parent, pod_id, error);
 
-    return path != NULL && save(path, COCO_SANDBOX_OOM_SCORE_ADJ, dir, error);
+    return path != NULL && save(path, COCO_SANDBOX_OOM_SCORE_ADJ, run_dir, error);
 }
 
 /* Who may not go below what containerd has keeps that, as containerd's own shims do. */

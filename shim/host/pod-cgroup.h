@@ -30,8 +30,6 @@
 
 #include <glib.h>
 
-#include "shim/host/pod-dir.h"
-
 /* What containerd gives to the container of a sandbox, whatever the pod. */
 #define COCO_SANDBOX_OOM_SCORE_ADJ (-998)
 
@@ -45,11 +43,11 @@ char *coco_pod_cgroup_of_sandbox(const char *parent, const char *pod_id, GError 
 
 /* Saves both for the pod of this bundle. A bundle without a spec is a sandbox's. own: its only
  * container. */
-bool coco_pod_cgroup_save(const char *bundle, bool own, const char *pod_id, const CocoPodDir *dir,
+bool coco_pod_cgroup_save(const char *bundle, bool own, const char *pod_id, const char *run_dir,
                           GError **error);
 
 /* The same for a sandbox with this cgroup_parent. */
-bool coco_pod_cgroup_save_sandbox(const char *parent, const char *pod_id, const CocoPodDir *dir,
+bool coco_pod_cgroup_save_sandbox(const char *parent, const char *pod_id, const char *run_dir,
                                   GError **error);
 
 /* Puts a process of ours, that has started nothing yet, into the cgroup and gives it the score.

@@ -301,7 +301,7 @@ take_cgroup(const CocoPodSandbox *sandbox, const Runtime__V1__PodSandboxConfig *
         return true;
     return coco_pod_dir_make(dir, error) &&
            coco_pod_cgroup_save_sandbox(config->linux->cgroup_parent, coco_pod_id(sandbox->pod),
-                                        dir, error);
+                                        coco_pod_dir_path(dir), error);
 }
 
 static bool

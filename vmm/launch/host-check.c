@@ -50,32 +50,24 @@ check_user(const CocoVmConfig *config, CocoQemuUser *out_user, CocoFindings *fin
     return found;
 }
 
-/* QEMU opens these as its user, with the group that owns /dev/kvm (launch-plan.c). */
+/* QEMU opens it as its user, with the group that owns it (launch-plan.c). */
 static void
-check_devices(const CocoVmConfig *config, const CocoQemuUser *user, CocoFindings *findings)
+check_kvm(const CocoQemuUser *user, CocoFindings *findings)
 {
-    const char *const devices[] = { coco_host_paths.kvm, coco_tee_of(config)->device };
     CocoQemuUser with_group = *user;
+    g_autoptr(GError) error = NULL;
     struct stat info;
+    bool fine;
 
     if (geteuid() != 0 || stat(coco_host_paths.kvm, &info) < 0)
         return;
     if ((info.st_mode & 0060) == 0060 && info.st_gid != 0)
         with_group.gid = info.st_gid;
-    for (size_t i = 0; i < G_N_ELEMENTS(devices); i++) {
-        g_autoptr(GError) error = NULL;
-        g_autofree char *what = NULL;
-        bool fine;
-
-        if (devices[i] == NULL || access(devices[i], F_OK) < 0)
-            continue; /* the TEE's probe tells it */
-        what = g_strdup_printf("%s for QEMU", devices[i]);
-        fine = coco_qemu_user_check(&with_group, "device", devices[i], O_RDWR, &error);
-        coco_findings_add(findings, fine, what,
-                          "let group kvm open the device: a udev rule with GROUP=\"kvm\", "
-                          "MODE=\"0660\"",
-                          "%s", fine ? "opens" : error->message);
-    }
+    fine = coco_qemu_user_check(&with_group, "device", coco_host_paths.kvm, O_RDWR, &error);
+    coco_findings_add(findings, fine, "/dev/kvm for QEMU",
+                      "let group kvm open the device: a udev rule with GROUP=\"kvm\", "
+                      "MODE=\"0660\"",
+                      "%s", fine ? "opens" : error->message);
 }
 
 /* Only root can look as somebody else; others look as themselves. */
@@ -210,7 +202,7 @@ coco_host_check(const CocoVmConfig *config, CocoFindings *findings)
     check_choice(config, findings);
     has_user = check_user(config, &user, findings);
     if (has_user && host_uses_kvm(config))
-        check_devices(config, &user, findings);
+        check_kvm(&user, findings);
     has_files = check_file(config, COCO_KEY_GUEST_KERNEL, has_user ? &user : NULL, findings);
     has_files &= check_file(config, COCO_KEY_GUEST_INITRD, has_user ? &user : NULL, findings);
     has_files &= check_file(config, COCO_KEY_GUEST_FIRMWARE, has_user ? &user : NULL, findings);

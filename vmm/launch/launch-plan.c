@@ -213,17 +213,8 @@ check_files(const CocoLaunchPlan *plan, GError **error)
                                 O_PATH | O_DIRECTORY, error);
 }
 
-/* libvirt gives no device to QEMU's user where mount namespaces are off. */
-static bool
-check_tee_device(const CocoLaunchPlan *plan, GError **error)
-{
-    const char *device = coco_tee_of(plan->config)->device;
-
-    return device == NULL || coco_qemu_user_check(&plan->user, "TEE device", device, O_RDWR, error);
-}
-
 /* With KVM the QEMU user runs with the group that owns the device, so no user needs to be added to
- * it. */
+ * it. The TEE's device is given to it by the worker (private-device.h). */
 static bool
 check_kvm(CocoLaunchPlan *plan, GError **error)
 {
@@ -235,8 +226,7 @@ check_kvm(CocoLaunchPlan *plan, GError **error)
         return coco_vmm_error_errno(error, errno, "open '%s'", coco_host_paths.kvm);
     if ((info.st_mode & 0060) == 0060 && info.st_gid != 0)
         plan->user.gid = info.st_gid;
-    return coco_qemu_user_check(&plan->user, "KVM device", coco_host_paths.kvm, O_RDWR, error) &&
-           check_tee_device(plan, error);
+    return coco_qemu_user_check(&plan->user, "KVM device", coco_host_paths.kvm, O_RDWR, error);
 }
 
 /* Copies are made first and checked then; what is shared is checked first, because that message

@@ -214,6 +214,7 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
     int fds[3 + COCO_VM_DISKS_MAX];
     g_auto(CocoFd) in = -1;
     g_auto(CocoFd) out = -1;
+    const char *device = coco_tee_of(plan->config)->device;
     size_t n = g_strv_length((char **) (uintptr_t) argv);
     int ends[2];
 
@@ -228,8 +229,12 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
     if (plan->spec.disks.n > 0) {
         argv[n++] = "--disks";
         argv[n++] = letters;
-        argv[n++] = owner;
     }
+    if (device != NULL && plan->choice.accel == COCO_ACCEL_KVM && job == NULL) {
+        argv[n++] = "--device";
+        argv[n++] = device;
+    }
+    argv[n++] = owner;
     if (log < 0)
         return coco_vmm_error_errno(error, errno, "write '%s'", log_path);
     if (pipe2(ends, O_CLOEXEC) < 0)

@@ -295,7 +295,6 @@ coco_tee_probe_amd(const CocoTeeHost *host, const char *flag, const char *slots,
     coco_probe_cpu_flag(host, flag, "use an AMD EPYC that has it and enable it in the BIOS",
                         findings);
     coco_probe_parameter(host, "kvm_amd", flag, findings);
-    coco_probe_device(host, "/dev/sev", "load ccp, and let root and the QEMU user open the device",
-                      findings);
+    coco_probe_device(host, "/dev/sev", "load ccp", findings);
     coco_probe_slots(host, slots, findings);
 }

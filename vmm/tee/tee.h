@@ -41,7 +41,7 @@ struct CocoTeeOps {
     unsigned int min_libvirt; /* COCO_VERSION_OF(); 0: no release can launch it */
     unsigned int min_qemu;
     unsigned int min_kernel; /* 0: any */
-    const char *device;      /* that QEMU opens as its own user, beside /dev/kvm; or NULL */
+    const char *device;      /* that QEMU opens beside /dev/kvm: private-device.h; or NULL */
     const char *qemu_object; /* that QEMU must have been built with, or NULL */
     bool object_is_new;      /* min_qemu was the first with it: an older one has a back-port */
     const char *kernel_mark; /* a file that such a kernel has and no other, or NULL */

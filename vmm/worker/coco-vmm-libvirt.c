@@ -28,6 +28,7 @@
 #include "vmm/launch/launch-report.h"
 #include "vmm/tee/capability-cache.h"
 #include "vmm/tee/launch-security.h"
+#include "vmm/tee/private-device.h"
 #include "vmm/worker/disk-libvirt.h"
 #include "vmm/worker/hotplug-libvirt.h"
 #include "vmm/worker/libvirt-error.h"
@@ -53,9 +54,10 @@ typedef struct {
     char *security;
     char *attest;
     int attest_timeout_s;
-    char *disks; /* vm-disk.h */
-    int disk_owner;
-    char *attach; /* slots, of a VM that runs */
+    char *disks;    /* vm-disk.h */
+    int disk_owner; /* of the device, too */
+    char *device;   /* of the TEE, private-device.h; nullable */
+    char *attach;   /* slots, of a VM that runs */
     char *detach;
     gboolean hide_kvm;
     CocoLaunchSecurity expected; /* what security says */
@@ -108,9 +110,12 @@ prepare_namespace(const Options *options, GError **error)
 {
     bool nodes = options->disks != NULL && coco_disks_have_device(options->disks);
 
-    if (!nodes && !options->hide_kvm)
+    if (!nodes && !options->hide_kvm && options->device == NULL)
         return true;
     return enter_namespace(error) && (!options->hide_kvm || hide_kvm(options, error)) &&
+           (options->device == NULL ||
+            coco_private_device_make(options->run_dir, options->device, (uid_t) options->disk_owner,
+                                     error)) &&
            (!nodes || coco_disks_make_nodes(options->run_dir, options->disks,
                                             (uid_t) options->disk_owner, error));
 }
@@ -552,6 +557,8 @@ main(int argc, char **argv)
         { "disks", 0, 0, G_OPTION_ARG_STRING, &options.disks, "what descriptors 3 and up are",
           "LETTERS" },
         { "disk-owner", 0, 0, G_OPTION_ARG_INT, &options.disk_owner, "QEMU's user", "UID" },
+        { "device", 0, 0, G_OPTION_ARG_FILENAME, &options.device, "give QEMU's user this device",
+          "FILE" },
         { "attach", 0, 0, G_OPTION_ARG_STRING, &options.attach, "attach these disks to a VM",
           "SLOT,…" },
         { "detach", 0, 0, G_OPTION_ARG_STRING, &options.detach, "detach these disks from a VM",

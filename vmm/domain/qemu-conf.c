@@ -5,7 +5,7 @@
 #include "vmm/domain/qemu-conf.h"
 
 char *
-coco_qemu_conf(const char *user, gid_t group)
+coco_qemu_conf(const char *user, gid_t group, bool hugetlbfs)
 {
     return g_strdup_printf(
         "# Written by coco-vmm for one VM.\n"
@@ -21,6 +21,12 @@ coco_qemu_conf(const char *user, gid_t group)
         "security_driver = \"none\"\n"
         "# Kernel, initrd and firmware are shared by all pods: nobody changes their owner.\n"
         "dynamic_ownership = 0\n"
-        "remember_owner = 0\n",
-        user, (unsigned int) group);
+        "remember_owner = 0\n"
+        "%s",
+        user, (unsigned int) group,
+        hugetlbfs
+            ? ""
+            : "# Huge pages are a memfd's. libvirt leaves a directory for each root on every\n"
+              "# hugetlbfs that it finds.\n"
+              "hugetlbfs_mount = []\n");
 }

@@ -7,9 +7,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include <glib.h>
 
-/* user: the QEMU user's name; group: the gid that QEMU runs with (transfer full). */
-char *coco_qemu_conf(const char *user, gid_t group);
+/* user: the QEMU user's name; group: the gid that QEMU runs with; hugetlbfs: its memory is a file
+ * on that file system (transfer full). */
+char *coco_qemu_conf(const char *user, gid_t group, bool hugetlbfs);

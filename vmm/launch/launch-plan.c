@@ -280,11 +280,21 @@ coco_launch_plan_xml(const CocoLaunchPlan *plan)
     return coco_domain_xml(&facts);
 }
 
+/* Without a share only where the config insists (domain-xml.c). */
+static bool
+has_file_of_huge_pages(const CocoLaunchPlan *plan)
+{
+    return coco_vm_config_choice(plan->config, COCO_KEY_MEMORY_HUGEPAGES) != COCO_HUGEPAGES_NONE &&
+           coco_vm_config_choice(plan->config, COCO_KEY_MEMORY_BACKING) == COCO_BACKING_ANONYMOUS &&
+           plan->spec.share == NULL;
+}
+
 bool
 coco_launch_plan_write(const CocoLaunchPlan *plan, GError **error)
 {
     g_autofree char *xml = coco_launch_plan_xml(plan);
-    g_autofree char *conf = coco_qemu_conf(plan->user.name, plan->user.gid);
+    g_autofree char *conf =
+        coco_qemu_conf(plan->user.name, plan->user.gid, has_file_of_huge_pages(plan));
     g_autofree char *link = coco_run_dir_file(plan->run_dir, "vm/virtiofsd");
     g_autofree char *spec = coco_vm_spec_to_json(&plan->spec);
 

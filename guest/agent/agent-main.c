@@ -19,6 +19,7 @@
 #include "guest-protocol/ttrpc/ttrpc-server.h"
 #include "guest/agent/channel.h"
 #include "guest/agent/service.h"
+#include "guest/pod/pid-holder.h"
 #include "guest/pod/sandbox.h"
 #include "guest/system/init-system.h"
 #include "guest/system/modules.h"
@@ -197,6 +198,12 @@ parse_options(int argc, char **argv, Options *options, GError **error)
     return true;
 }
 
+static bool
+is_holder(int argc, char **argv)
+{
+    return argc == 2 && strcmp(argv[1], COCO_PID_HOLDER_ARGUMENT) == 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -204,6 +211,9 @@ main(int argc, char **argv)
     g_auto(Agent) agent = { .is_init = getpid() == 1 };
     g_autoptr(GError) error = NULL;
 
+    /* It is process 1, too, of the pod's pid namespace. */
+    if (is_holder(argc, argv))
+        return coco_pid_holder_main();
     if (!agent.is_init && !parse_options(argc, argv, &options, &error)) {
         (void) fprintf(stderr, "coco-agent: %s\n", error->message);
         return 2;

@@ -178,11 +178,13 @@ write_bundle(const CocoContainer *container, const Grpc__Spec *spec, GError **er
 }
 
 static bool
-has_namespace(const Grpc__Spec *spec, const char *type)
+has_own_pid_namespace(const Grpc__Spec *spec)
 {
     for (size_t i = 0; i < spec->linux->n_namespaces; i++) {
-        if (strcmp(spec->linux->namespaces[i]->type, type) == 0)
-            return true;
+        const Grpc__LinuxNamespace *one = spec->linux->namespaces[i];
+
+        if (strcmp(one->type, "pid") == 0)
+            return *one->path == '\0';
     }
     return false;
 }
@@ -214,7 +216,7 @@ coco_container_create(CocoContainer *container, const Grpc__Spec *spec, const ch
     CocoVerb *verb;
 
     container->state = COCO_CONTAINER_CREATING;
-    container->shares_pid_namespace = !has_namespace(spec, "pid");
+    container->shares_pid_namespace = !has_own_pid_namespace(spec);
     container->init_id = g_strdup(init_id);
     container->init = coco_process_new("", spec->process->args[0], spec->process->terminal);
     verb = coco_verb_new(container, container->init, done, user_data);

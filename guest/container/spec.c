@@ -126,8 +126,7 @@ set_namespaces(Grpc__Linux *container, const CocoSpecSetting *setting)
     add_namespace(namespaces, "uts",
                   own || !lists(container, "uts") ? NULL : setting->uts_namespace);
     add_namespace(namespaces, "cgroup", NULL);
-    if (!setting->pod_pid_namespace)
-        add_namespace(namespaces, "pid", NULL);
+    add_namespace(namespaces, "pid", setting->pid_namespace);
     for (size_t i = 0; i < container->n_namespaces; i++) {
         const char *type = container->namespaces[i]->type;
 

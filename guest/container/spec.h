@@ -21,7 +21,7 @@ typedef struct {
     const char *hostname;      /* nullable: the pod's, where the spec gives none */
     const char *ipc_namespace; /* nullable paths of the pod's shared namespaces */
     const char *uts_namespace;
-    bool pod_pid_namespace; /* share the guest's pid namespace instead of a new one */
+    const char *pid_namespace; /* nullable: the path of the pod's, instead of a new one */
 } CocoSpecSetting;
 
 /* False with INVALID_ARGUMENT when it cannot be run: no process, no args, no root, root elsewhere.

@@ -9,12 +9,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/pod/pid-holder.h"
 
 #define IPC_SELF "/proc/thread-self/ns/ipc"
 #define UTS_SELF "/proc/thread-self/ns/uts"
@@ -22,6 +25,9 @@
 struct _CocoNamespaces {
     char *ipc;
     char *uts;
+    char *pid;
+    bool has_pid;
+    CocoFd holder; /* pidfd, or -1 */
 };
 
 static bool
@@ -50,6 +56,8 @@ coco_namespaces_new(const char *directory, const char *hostname, GError **error)
 
     namespaces->ipc = g_build_filename(directory, "ipc", NULL);
     namespaces->uts = g_build_filename(directory, "uts", NULL);
+    namespaces->pid = g_build_filename(directory, "pid", NULL);
+    namespaces->holder = -1;
     made = own_ipc >= 0 && own_uts >= 0 && make_in_new(namespaces, hostname);
     if (!made)
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "make the pod's namespaces: %s",
@@ -68,8 +76,14 @@ coco_namespaces_free(CocoNamespaces *namespaces)
         return;
     (void) umount2(namespaces->ipc, MNT_DETACH);
     (void) umount2(namespaces->uts, MNT_DETACH);
+    (void) umount2(namespaces->pid, MNT_DETACH);
     (void) unlink(namespaces->ipc);
     (void) unlink(namespaces->uts);
+    (void) unlink(namespaces->pid);
+    if (namespaces->holder >= 0)
+        (void) pidfd_send_signal(namespaces->holder, SIGKILL, NULL, 0);
+    coco_fd_clear(&namespaces->holder);
+    g_free(namespaces->pid);
     g_free(namespaces->ipc);
     g_free(namespaces->uts);
     g_free(namespaces);
@@ -85,6 +99,40 @@ const char *
 coco_namespaces_get_uts(const CocoNamespaces *namespaces)
 {
     return namespaces != NULL ? namespaces->uts : NULL;
+}
+
+bool
+coco_namespaces_adopt_pid(CocoNamespaces *namespaces, pid_t pid, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/ns/pid", (int) pid);
+
+    if (namespaces->has_pid)
+        return true;
+    if (!bind_file(path, namespaces->pid)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
+                    "keep the pod's pid namespace: %s", g_strerror(errno));
+        return false;
+    }
+    namespaces->has_pid = true;
+    return true;
+}
+
+const char *
+coco_namespaces_get_pid(CocoNamespaces *namespaces, GError **error)
+{
+    pid_t pid;
+
+    if (namespaces == NULL) {
+        g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
+                            "no sandbox whose pid namespace could be shared");
+        return NULL;
+    }
+    if (!namespaces->has_pid) {
+        namespaces->holder = coco_pid_holder_start(&pid, error);
+        if (namespaces->holder < 0 || !coco_namespaces_adopt_pid(namespaces, pid, error))
+            return NULL;
+    }
+    return namespaces->pid;
 }
 
 bool

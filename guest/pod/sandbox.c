@@ -45,6 +45,7 @@ struct _CocoSandbox {
     bool shares_pid_namespace;
     CocoNamespaces *namespaces;
     CocoStorageTable *storage_table;
+    char *first; /* container of the pod, whose pid namespace others may share */
     CocoStorages *storages;
     GHashTable *containers; /* id -> Entry */
     GQueue oom_events;      /* ids */
@@ -170,6 +171,7 @@ coco_sandbox_free(CocoSandbox *sandbox)
     g_free(sandbox->id);
     g_free(sandbox);
 }
+    g_free(sandbox->first);
 
 const CocoStorageTable *
 coco_sandbox_get_storages(const CocoSandbox *sandbox)
@@ -322,12 +324,34 @@ check_new(const CocoSandbox *sandbox, const Grpc__CreateContainerRequest *reques
     if (g_hash_table_contains(sandbox->containers, id)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "container %s exists", id);
         return false;
+/* Kata: the first container is the pod's pause container, if it has one. */
+static void
+offer_pid_namespace(CocoSandbox *sandbox, const char *id, bool created)
+{
+    const Entry *entry = g_hash_table_lookup(sandbox->containers, id);
+    g_autoptr(GError) error = NULL;
+    const CocoProcess *init;
+
+    if (sandbox->namespaces == NULL || entry == NULL || g_strcmp0(sandbox->first, id) != 0)
+        return;
+    if (!created) {
+        g_clear_pointer(&sandbox->first, g_free);
+        return;
+    }
+    init = coco_container_find_process(entry->container, "", NULL);
+    if (init != NULL && coco_process_get_pid(init) > 0 &&
+        !coco_namespaces_adopt_pid(sandbox->namespaces, coco_process_get_pid(init), &error))
+        g_message("container %s: %s", id, error->message);
+}
+
     }
     if (g_strv_contains(reserved, id)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
                     "container id '%s' is reserved", id);
         return false;
     }
+    if (!pending->removing)
+        offer_pid_namespace(pending->sandbox, pending->id, error == NULL);
     if (g_hash_table_size(sandbox->containers) >= COCO_SANDBOX_CONTAINERS_MAX) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,
                     "the sandbox has %d containers", COCO_SANDBOX_CONTAINERS_MAX);
@@ -368,7 +392,7 @@ check_rootfs(const CocoSandbox *sandbox, const Grpc__Spec *spec, GError **error)
 }
 
 static Grpc__Spec *
-make_spec(const CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
+make_spec(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
 {
     g_autoptr(Grpc__Spec) spec = copy_spec(request->oci);
     g_autofree char *cgroup_path = coco_container_cgroup_path(request->container_id);
@@ -378,7 +402,6 @@ make_spec(const CocoSandbox *sandbox, const Grpc__CreateContainerRequest *reques
         .hostname = sandbox->hostname,
         .ipc_namespace = coco_namespaces_get_ipc(sandbox->namespaces),
         .uts_namespace = coco_namespaces_get_uts(sandbox->namespaces),
-        .pod_pid_namespace = request->sandbox_pidns || sandbox->shares_pid_namespace,
     };
 
     if (!coco_spec_adapt(spec, &setting, error) ||
@@ -407,6 +430,11 @@ create_now(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
     entry = g_new0(Entry, 1);
     entry->container = coco_container_new(&sandbox->host, id);
     entry->storages = g_steal_pointer(&storages);
+    if (request->sandbox_pidns || sandbox->shares_pid_namespace) {
+        setting.pid_namespace = coco_namespaces_get_pid(sandbox->namespaces, error);
+        if (setting.pid_namespace == NULL)
+            return NULL;
+    }
     g_hash_table_insert(sandbox->containers, g_strdup(id), entry);
     coco_container_create(entry->container, spec, request->exec_id, on_container_done,
                           pending_new(sandbox, id, false, done, user_data));
@@ -435,6 +463,8 @@ coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerR
                               CocoContainerDone done, void *user_data)
 {
     Creation *creation = g_new(Creation, 1);
+    if (sandbox->first == NULL)
+        sandbox->first = g_strdup(id);
 
     *creation =
         (Creation){ .sandbox = sandbox, .request = request, .done = done, .user_data = user_data };

@@ -48,6 +48,9 @@ def test_processes_are_seen(case):
     pod.container("first", "exec sleep 4711")
     second = pod.container("second", "exec sleep 1000")
     contains(second.exec("ps")[0], "sleep 4711")
+    contains(second.exec("cat", "/proc/1/cmdline")[0], "sleep 1000 & wait")  # the pause container
+    equal(second.exec("sh", "-c", "kill -9 1; ps | grep -cE 'kthread[d]|coco-agen[t]|/ini[t]'"), ("0\n", 1))
+    equal(pod.state(), cri.READY)
     pod.remove()
     verify()
 

@@ -203,6 +203,28 @@ def test_what_members_share(case):
     sandbox.wait_gone()
 
 
+def test_shared_processes(case):
+    """Without a pause container there is a process 1 for them alone: not the guest's, nothing to see in, no signal ends it."""
+    sandbox = Sandbox(case).run()
+    other = sandbox.member("exec sleep 4711", ("pid",)).start()
+    look = "ps | grep -c 'sleep 471[1]'; ps | grep -cE 'kthread[d]|coco-agen[t]|/ini[t]'; kill 1; kill -9 1; ls /proc/1/root/; " \
+           "grep -E '^(Uid|CapPrm|CapBnd)' /proc/1/status; sleep 0 & exec true"
+    code, output = sandbox.member(look, ("pid",), change=may_trace).start().end()
+    equal(code, 0)
+    equal(output.split("\n")[:2], ["1", "0"])
+    contains(output, "65534", "CapPrm:\t0000000000000000")
+    equal(sandbox.member("ps | grep 'sleep 471[1]' | { read pid rest; kill $pid; }", ("pid",)).start().end(), (0, ""))
+    equal(other.end()[0], 128 + 15)
+    equal(sandbox.member("ps | grep -c 'kthread[d]'").start().end(), (1, "0\n"))
+    sandbox.good("ShutdownSandbox")
+    sandbox.wait_gone()
+
+
+def may_trace(spec):
+    for names in spec["process"]["capabilities"].values():
+        names.append("CAP_SYS_PTRACE")
+
+
 def privileged(spec):
     for names in spec["process"]["capabilities"].values():
         names.append("CAP_SYS_ADMIN")

@@ -95,9 +95,9 @@ Test(spec, namespaces_are_the_guests)
     cr_assert_str_empty(namespace_path(spec->linux, "cgroup"));
     cr_assert_str_eq(namespace_path(spec->linux, "ipc"), "/ns/ipc");
     cr_assert_str_eq(namespace_path(spec->linux, "uts"), "/ns/uts");
-    s.pod_pid_namespace = true;
+    s.pid_namespace = "/ns/pid";
     cr_assert(coco_spec_adapt(spec, &s, NULL));
-    cr_assert_null(namespace_path(spec->linux, "pid"));
+    cr_assert_str_eq(namespace_path(spec->linux, "pid"), "/ns/pid", "never the guest's");
 }
 
 Test(spec, a_spec_without_linux_gets_one)

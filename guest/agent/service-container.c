@@ -3,10 +3,26 @@
  * Handlers for containers and their processes, except their streams.
  */
 #include "guest-protocol/proto/agent-pb.h"
+#include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/agent/service-private.h"
 #include "guest/container/spec.h"
 #include "guest/system/network.h"
 #include "guest/system/paths.h"
+
+/* What a request may ask for that is not done here. A user by name is the guest's to look up;
+ * streams over ports of their own need a host that listens there. */
+static bool
+check_extras(const Grpc__StringUser *user, uint32_t ports, GError **error)
+{
+    bool has_user =
+        user != NULL && (*user->uid != '\0' || *user->gid != '\0' || user->n_additionalgids > 0);
+
+    if (!has_user && ports == 0)
+        return true;
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
+                "%s is not supported by this agent", has_user ? "string_user" : "stdin_port");
+    return false;
+}
 
 void
 coco_handle_create_container(CocoTtrpcCall *call, void *user_data)
@@ -14,9 +30,14 @@ coco_handle_create_container(CocoTtrpcCall *call, void *user_data)
     const CocoService *service = user_data;
     const Grpc__CreateContainerRequest *request =
         (const Grpc__CreateContainerRequest *) coco_ttrpc_call_get_request(call);
+    g_autoptr(GError) error = NULL;
 
     coco_module_queue_finish(service->modules);
-    coco_sandbox_create_container(service->sandbox, request, coco_service_finish, call);
+    if (!check_extras(request->string_user,
+                      request->stdin_port | request->stdout_port | request->stderr_port, &error))
+        coco_ttrpc_call_fail_error(call, error);
+    else
+        coco_sandbox_create_container(service->sandbox, request, coco_service_finish, call);
 }
 
 void
@@ -68,6 +89,8 @@ coco_handle_exec_process(CocoTtrpcCall *call, void *user_data)
     CocoContainer *container = coco_sandbox_find(service->sandbox, request->container_id, &error);
 
     if (container == NULL || !coco_paths_check_id("exec id", request->exec_id, &error) ||
+        !check_extras(request->string_user,
+                      request->stdin_port | request->stdout_port | request->stderr_port, &error) ||
         !coco_spec_adapt_process(process, &error))
         coco_ttrpc_call_fail_error(call, error);
     else

@@ -89,6 +89,11 @@ coco_handle_online_cpu_mem(CocoTtrpcCall *call, void *user_data)
     const Grpc__OnlineCPUMemRequest *request =
         (const Grpc__OnlineCPUMemRequest *) coco_ttrpc_call_get_request(call);
 
+    if (request->wait) {
+        coco_ttrpc_call_fail(call, COCO_TTRPC_UNIMPLEMENTED,
+                             "wait: this agent turns on what is there");
+        return;
+    }
     turn_on(CPUS, "cpu", "online", "1", request->nb_cpus);
     if (!request->cpu_only)
         turn_on(MEMORY, "memory", "state", "online", 0);

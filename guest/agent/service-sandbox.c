@@ -10,11 +10,9 @@
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest/agent/service-private.h"
 #include "guest/pod/copy-file.h"
-#include "guest/system/paths.h"
 
 /* Of the protocol, as Kata's agent answers it. */
 #define API_VERSION "0.0.1"
-#define TERMINATION_LOG_MAX 4096
 
 void
 coco_handle_check(CocoTtrpcCall *call, void *user_data)
@@ -127,26 +125,17 @@ coco_handle_get_diagnostic_data(CocoTtrpcCall *call, void *user_data)
         (const Grpc__GetDiagnosticDataRequest *) coco_ttrpc_call_get_request(call);
     Grpc__GetDiagnosticDataResponse response;
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = NULL;
     g_autofree char *text = NULL;
-    g_auto(CocoFd) fd = -1;
-    char buffer[TERMINATION_LOG_MAX];
-    ssize_t got;
 
     if (strcmp(request->log_type, "termination_log") != 0) {
         coco_ttrpc_call_fail(call, COCO_TTRPC_INVALID_ARGUMENT, "unknown log type");
         return;
     }
-    if (coco_sandbox_find(service->sandbox, request->container_id, &error) == NULL) {
+    text = coco_sandbox_read_termination_log(service->sandbox, request->container_id, &error);
+    if (text == NULL) {
         coco_ttrpc_call_fail_error(call, error);
         return;
     }
-    path = g_strdup_printf("%s/%s-termination-log", coco_layout_get_shared(service->layout),
-                           request->container_id);
-    fd = coco_paths_open(coco_layout_get_shared(service->layout), path, O_RDONLY | O_NONBLOCK, 0,
-                         &error);
-    got = fd >= 0 ? read(fd, buffer, sizeof buffer) : 0;
-    text = g_utf8_make_valid(buffer, MAX(got, 0));
     grpc__get_diagnostic_data_response__init(&response);
     response.data = text;
     coco_ttrpc_call_reply(call, &response.base);

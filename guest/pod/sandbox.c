@@ -13,6 +13,7 @@
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/container/spec.h"
 #include "guest/pod/namespaces.h"
+#include "guest/pod/termination-log.h"
 #include "guest/storage/disk-wait.h"
 #include "guest/system/modules.h"
 #include "guest/system/paths.h"
@@ -35,6 +36,7 @@ typedef struct {
 typedef struct {
     CocoContainer *container;
     CocoStorages *storages;
+    char *termination_log; /* nullable: what is mounted where the container writes it */
 } Entry;
 
 struct _CocoSandbox {
@@ -43,9 +45,9 @@ struct _CocoSandbox {
     char *id; /* NULL before CreateSandbox */
     char *hostname;
     bool shares_pid_namespace;
+    char *first; /* container of the pod, whose pid namespace others may share */
     CocoNamespaces *namespaces;
     CocoStorageTable *storage_table;
-    char *first; /* container of the pod, whose pid namespace others may share */
     CocoStorages *storages;
     GHashTable *containers; /* id -> Entry */
     GQueue oom_events;      /* ids */
@@ -59,6 +61,7 @@ entry_free(void *data)
 
     coco_container_unref(entry->container);
     coco_storages_free(entry->storages);
+    g_free(entry->termination_log);
     g_free(entry);
 }
 
@@ -168,10 +171,10 @@ coco_sandbox_free(CocoSandbox *sandbox)
     coco_storage_table_free(sandbox->storage_table);
     coco_namespaces_free(sandbox->namespaces);
     g_free(sandbox->hostname);
+    g_free(sandbox->first);
     g_free(sandbox->id);
     g_free(sandbox);
 }
-    g_free(sandbox->first);
 
 const CocoStorageTable *
 coco_sandbox_get_storages(const CocoSandbox *sandbox)
@@ -229,6 +232,16 @@ load_modules(const Grpc__CreateSandboxRequest *request, GError **error)
     return true;
 }
 
+static bool
+check_fields(const Grpc__CreateSandboxRequest *request, GError **error)
+{
+    if (*request->guest_hook_path == '\0')
+        return true;
+    g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
+                        "guest_hook_path: this agent runs no hooks");
+    return false;
+}
+
 bool
 coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
 {
@@ -237,7 +250,8 @@ coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *requ
                     sandbox->id);
         return false;
     }
-    if (!check_request(request, error) || !load_modules(request, error) ||
+    if (!check_request(request, error) || !check_fields(request, error) ||
+        !load_modules(request, error) ||
         !coco_storages_add(sandbox->storages, request->storages, request->n_storages, error) ||
         !write_dns(sandbox, request, error))
         return false;
@@ -266,6 +280,18 @@ coco_sandbox_find(CocoSandbox *sandbox, const char *id, GError **error)
         return NULL;
     }
     return entry->container;
+}
+
+char *
+coco_sandbox_read_termination_log(CocoSandbox *sandbox, const char *id, GError **error)
+{
+    const Entry *entry;
+
+    if (coco_sandbox_find(sandbox, id, error) == NULL)
+        return NULL;
+    entry = g_hash_table_lookup(sandbox->containers, id);
+    return coco_termination_log_read(coco_layout_get_shared(sandbox->layout),
+                                     entry->termination_log, error);
 }
 
 CocoProcess *
@@ -298,32 +324,6 @@ pending_new(CocoSandbox *sandbox, const char *id, bool removing, CocoContainerDo
     return pending;
 }
 
-/* A failed removal keeps the container, so that it can be tried again. */
-static void
-on_container_done(const GError *error, void *user_data)
-{
-    Pending *pending = user_data;
-
-    if (pending->removing == (error == NULL))
-        g_hash_table_remove(pending->sandbox->containers, pending->id);
-    pending->done(error, pending->user_data);
-    g_free(pending->id);
-    g_free(pending);
-}
-
-static bool
-check_new(const CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
-{
-    static const char *const reserved[] = { "shared", "sandbox", NULL };
-    const char *id = request->container_id;
-
-    if (!coco_paths_check_id("container id", id, error))
-        return false;
-    if (*request->exec_id != '\0' && !coco_paths_check_id("exec id", request->exec_id, error))
-        return false;
-    if (g_hash_table_contains(sandbox->containers, id)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "container %s exists", id);
-        return false;
 /* Kata: the first container is the pod's pause container, if it has one. */
 static void
 offer_pid_namespace(CocoSandbox *sandbox, const char *id, bool created)
@@ -344,14 +344,40 @@ offer_pid_namespace(CocoSandbox *sandbox, const char *id, bool created)
         g_message("container %s: %s", id, error->message);
 }
 
+/* A failed removal keeps the container, so that it can be tried again. */
+static void
+on_container_done(const GError *error, void *user_data)
+{
+    Pending *pending = user_data;
+
+    if (!pending->removing)
+        offer_pid_namespace(pending->sandbox, pending->id, error == NULL);
+    if (pending->removing == (error == NULL))
+        g_hash_table_remove(pending->sandbox->containers, pending->id);
+    pending->done(error, pending->user_data);
+    g_free(pending->id);
+    g_free(pending);
+}
+
+static bool
+check_new(const CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
+{
+    static const char *const reserved[] = { "shared", "sandbox", NULL };
+    const char *id = request->container_id;
+
+    if (!coco_paths_check_id("container id", id, error))
+        return false;
+    if (*request->exec_id != '\0' && !coco_paths_check_id("exec id", request->exec_id, error))
+        return false;
+    if (g_hash_table_contains(sandbox->containers, id)) {
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "container %s exists", id);
+        return false;
     }
     if (g_strv_contains(reserved, id)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
                     "container id '%s' is reserved", id);
         return false;
     }
-    if (!pending->removing)
-        offer_pid_namespace(pending->sandbox, pending->id, error == NULL);
     if (g_hash_table_size(sandbox->containers) >= COCO_SANDBOX_CONTAINERS_MAX) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,
                     "the sandbox has %d containers", COCO_SANDBOX_CONTAINERS_MAX);
@@ -404,6 +430,11 @@ make_spec(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GEr
         .uts_namespace = coco_namespaces_get_uts(sandbox->namespaces),
     };
 
+    if (request->sandbox_pidns || sandbox->shares_pid_namespace) {
+        setting.pid_namespace = coco_namespaces_get_pid(sandbox->namespaces, error);
+        if (setting.pid_namespace == NULL)
+            return NULL;
+    }
     if (!coco_spec_adapt(spec, &setting, error) ||
         !coco_sysctl_apply_network(spec->linux, "/proc/sys", error))
         return NULL;
@@ -430,12 +461,10 @@ create_now(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
     entry = g_new0(Entry, 1);
     entry->container = coco_container_new(&sandbox->host, id);
     entry->storages = g_steal_pointer(&storages);
-    if (request->sandbox_pidns || sandbox->shares_pid_namespace) {
-        setting.pid_namespace = coco_namespaces_get_pid(sandbox->namespaces, error);
-        if (setting.pid_namespace == NULL)
-            return NULL;
-    }
+    entry->termination_log = coco_termination_log_find(request->oci);
     g_hash_table_insert(sandbox->containers, g_strdup(id), entry);
+    if (sandbox->first == NULL)
+        sandbox->first = g_strdup(id);
     coco_container_create(entry->container, spec, request->exec_id, on_container_done,
                           pending_new(sandbox, id, false, done, user_data));
 }
@@ -463,8 +492,6 @@ coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerR
                               CocoContainerDone done, void *user_data)
 {
     Creation *creation = g_new(Creation, 1);
-    if (sandbox->first == NULL)
-        sandbox->first = g_strdup(id);
 
     *creation =
         (Creation){ .sandbox = sandbox, .request = request, .done = done, .user_data = user_data };

@@ -47,6 +47,10 @@ CocoContainer *coco_sandbox_find(CocoSandbox *sandbox, const char *id, GError **
 CocoProcess *coco_sandbox_find_process(CocoSandbox *sandbox, const char *id, const char *exec_id,
                                        GError **error);
 
+/* What the container wrote for whoever asks why it ended; "" where there is nothing. g_free(); NULL
+ * with error set. */
+char *coco_sandbox_read_termination_log(CocoSandbox *sandbox, const char *id, GError **error);
+
 void coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoSandboxOomFunc func,
                            void *user_data);
 

@@ -8,36 +8,11 @@ import signal
 import subprocess
 import xml.etree.ElementTree
 
-from harness import events, initrd, paths, processes, vmconfig
+from harness import events, initrd, paths, processes
 from harness.case import contains, equal
+from harness.launcher import Launcher
 
 RUNTIMES = ("coco",)
-
-
-class Launcher:
-    def __init__(self, case, **changes):
-        changes.setdefault("guest", {}).setdefault("initrd", initrd.write(case.directory / "mute.img", initrd.MUTE))
-        self.base = case.node.run_dir
-        self.run_dir = self.base / "aaaabbbbccccddddeeee"
-        self.share = case.directory / "share"
-        self.share.mkdir()
-        self.config = vmconfig.write(case.directory / "vm.conf", **changes)
-        self.options = ["--config", self.config, "--run-dir", self.run_dir, "--share", self.share]
-        case.defer(self.destroy)
-
-    def call(self, *arguments, check=True, seconds=60):
-        return processes.run([paths.LAUNCHER, *arguments], check=check, seconds=seconds)
-
-    def launch(self, *more, check=True):
-        """The JSON lines of one launch."""
-        result = self.call("launch", *self.options, *more, check=check)
-        return [json.loads(line) for line in result.stdout.splitlines()], result
-
-    def destroy(self, check=True):
-        return self.call("destroy", "--run-dir", self.run_dir, check=check)
-
-    def listing(self):
-        return json.loads(self.call("list", "--base", self.base, "--json").stdout or b"[]")
 
 
 def test_launch_list_destroy(case):

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host that is no shim says to the agent of a guest, on the wire: each request is refused, and the agent serves on."""
+import stat
+
+from harness import paths, ttrpc, wire
+from harness.case import equal
+from harness.launcher import Launcher
+from harness.ttrpc import ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED
+
+RUNTIMES = ("coco",)
+AGENT, HEALTH = "grpc.AgentService", "grpc.Health"
+BASE = "/run/kata-containers"
+SHARED = f"{BASE}/shared/containers"
+SHM = f"{BASE}/sandbox/shm"
+REGULAR, LINK, FIFO = stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o644
+
+
+def storage(mount_point, driver="ephemeral", source="tmpfs", fstype="tmpfs", options=(), driver_options=()):
+    return {1: driver, 2: list(driver_options), 3: source, 4: fstype, 5: list(options), 6: mount_point}
+
+
+def container(identifier="c", storages=(), root=f"{SHARED}/root", sysctls=None, mounts=(), **more):
+    """A CreateContainerRequest; more: its other fields by number, with an "f" before it."""
+    sysctl = [{1: key, 2: value} for key, value in (sysctls or {}).items()]
+    spec = {1: "1.0.2", 2: {4: ["sh"], 6: "/"}, 3: {1: root}, 5: list(mounts), 8: {3: sysctl, 6: {1: "mount"}}}
+    return {1: identifier, 5: list(storages), 6: spec, **{int(key[1:]): value for key, value in more.items()}}
+
+
+def copy(path, mode=REGULAR, data="x", offset=0, size=None):
+    return {1: path, 2: len(data) if size is None else size, 3: mode, 4: 0o755, 7: offset, 8: data}
+
+
+def refused_storages():
+    """Each in the request of one container."""
+    yield "storage on the base", storage(BASE), INVALID_ARGUMENT
+    yield "storage on the sandbox", storage(f"{BASE}/./sandbox/"), INVALID_ARGUMENT
+    yield "storage over the shm", storage(f"{BASE}/shared"), INVALID_ARGUMENT
+    yield "another storage on the shm", storage(SHM, options=["size=1m"]), ALREADY_EXISTS
+    for place in ("/", "/proc", "/sys/fs/cgroup", "/dev", "/etc", "/run/coco-agent", "/run/coco-agent/bundles/c",
+                  f"{BASE}/../coco-agent", f"{BASE}-not"):
+        yield f"storage on {place}", storage(place), INVALID_ARGUMENT
+    for option in ("bind", "rbind", "move", "remount", "rshared", "private", "size=1m,mpol=bind", "X-mount.mkdir"):
+        yield f"option {option}", storage(f"{BASE}/x", source="/", options=[option]), INVALID_ARGUMENT
+    overlay = {"driver": "overlayfs", "source": "overlay", "fstype": "overlay"}
+    for option in ("lowerdir=/:/etc", "lowerdir+=/", f"lowerdir={BASE}", f"lowerdir={SHM},upperdir=/etc", "upperdir=/"):
+        yield f"overlay {option}", storage(f"{BASE}/x", options=[option], **overlay), INVALID_ARGUMENT
+    yield "overlay that makes a directory", storage(
+        f"{BASE}/x", driver_options=["io.katacontainers.volume.overlayfs.create_directory=/etc/x"], **overlay), INVALID_ARGUMENT
+    yield "proc as tmpfs", storage(f"{BASE}/x", fstype="proc"), INVALID_ARGUMENT
+    yield "disk that is none", storage(f"{BASE}/x", driver="blk", source="/dev/../proc/kcore", fstype="ext4"), INVALID_ARGUMENT
+
+
+def refused_requests():
+    for what, one, code in refused_storages():
+        yield what, "CreateContainer", container(storages=[one]), code
+    for key in ("net.//.kernel.core_pattern", "net./.core.somaxconn", "kernel.//.kernel.core_pattern", "net..x"):
+        yield f"sysctl {key}", "CreateContainer", container(sysctls={key: "|/bin/sh"}), INVALID_ARGUMENT
+    for root in ("/", "/proc", f"{BASE}/../..", f"{BASE}/no"):
+        yield f"root {root}", "CreateContainer", container(root=root), NOT_FOUND if root.endswith("no") else INVALID_ARGUMENT
+    yield "an id that is a path", "CreateContainer", container("../c"), INVALID_ARGUMENT
+    yield "an id of the agent's", "CreateContainer", container("shared"), INVALID_ARGUMENT
+    yield "a user by name", "CreateContainer", container(f3={1: "root"}), UNIMPLEMENTED
+    yield "streams over ports", "CreateContainer", container(f9=1), UNIMPLEMENTED
+    for path in ("/etc/passwd", f"{SHARED}/../../../coco-agent/x", SHARED, f"{BASE}/sandbox/resolv.conf"):
+        yield f"file {path}", "CopyFile", copy(path), INVALID_ARGUMENT
+    yield "a file through a link", "CopyFile", copy(f"{SHARED}/out/x"), INVALID_ARGUMENT
+    yield "a fifo", "CopyFile", copy(f"{SHARED}/fifo", FIFO), INVALID_ARGUMENT
+    yield "a file of negative size", "CopyFile", copy(f"{SHARED}/f", offset=-1), INVALID_ARGUMENT
+    yield "no such log", "GetDiagnosticData", {1: "passwd", 2: "c"}, INVALID_ARGUMENT
+    yield "the log of nobody", "GetDiagnosticData", {1: "termination_log", 2: "c"}, NOT_FOUND
+    for place in ("/run", "/", f"{BASE}/sandbox", f"{SHARED}/no"):
+        yield f"remount of {place}", "UpdateEphemeralMounts", {1: [storage(place, options=["size=1m"])]}, INVALID_ARGUMENT
+    for option in ("bind", "ro", "exec,size=1m"):
+        yield f"remount with {option}", "UpdateEphemeralMounts", {1: [storage(SHM, options=[option])]}, INVALID_ARGUMENT
+    yield "a second sandbox", "CreateSandbox", {5: "box"}, ALREADY_EXISTS
+    yield "CPUs that are waited for", "OnlineCPUMem", {1: True}, UNIMPLEMENTED
+    yield "a policy without an engine", "SetPolicy", {1: "package agent_policy"}, UNIMPLEMENTED
+    yield "exec in nothing", "ExecProcess", {1: "c", 2: "e", 4: {4: ["sh"], 6: "/"}}, NOT_FOUND
+
+
+def test_each_request_is_refused(case):
+    launcher = Launcher(case, guest={"initrd": str(paths.INITRD)}, vm={"transport": "channel"})
+    done = launcher.launch()[0][-1]
+    assert done["ok"], done
+    agent = ttrpc.Connection(launcher.run_dir / "agent.sock", 60)
+    case.defer(agent.close)
+    equal(agent.call(HEALTH, "Check", seconds=60).code, 0)
+    hook = agent.call(AGENT, "CreateSandbox", wire.message({5: "box", 6: "/usr/share/oci/hooks"}))
+    equal(hook.code, UNIMPLEMENTED, hook)
+    shm = storage(SHM, source="shm", options=["noexec", "nosuid", "nodev", "mode=1777", "size=1048576"])
+    share = storage(f"{SHARED}/", "virtio-fs", "kataShared", "virtiofs")
+    equal(agent.call(AGENT, "CreateSandbox", wire.message({5: "box", 3: [shm, share]})).code, 0)
+    (launcher.share / "root").mkdir()
+    equal(agent.call(AGENT, "CopyFile", wire.message(copy(f"{SHARED}/out", LINK, "/etc"))).code, 0)
+    wrong = []
+    for what, method, fields, code in refused_requests():
+        reply = agent.call(AGENT, method, wire.message(fields))
+        if reply.code != code:
+            wrong.append(f"{what}: {reply}")
+        equal(agent.call(HEALTH, "Check").code, 0, f"health after {what}")
+    assert not wrong, "\n".join(wrong)
+    good = agent.call(AGENT, "UpdateEphemeralMounts", wire.message({1: [storage(SHM, options=["remount", "size=2097152"])]}))
+    equal(good.code, 0, good)

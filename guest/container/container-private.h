@@ -20,8 +20,11 @@ typedef enum {
     COCO_CONTAINER_RUNNING,
     COCO_CONTAINER_STOPPED,
     COCO_CONTAINER_REMOVING,
+    COCO_CONTAINER_GONE,
 } CocoContainerState;
 
+typedef struct _CocoVerb CocoVerb;
+typedef struct _CocoEnding CocoEnding;
 typedef struct _CocoFreeze CocoFreeze;
 
 struct _CocoContainer {
@@ -33,17 +36,19 @@ struct _CocoContainer {
     CocoContainerState state;
     CocoProcess *init;
     char *init_id;
-    char *start_error;     /* why the command cannot be run, known since creation */
     GHashTable *processes; /* exec id -> CocoProcess */
     GQueue finished;       /* CocoProcess, oldest first */
     bool frozen;
     bool shares_pid_namespace;
     CocoFreeze *freeze;
+    CocoVerb *creation;  /* while the runtime creates it */
+    CocoVerb *canceller; /* the removal that waits until the creation is undone */
+    CocoEnding *ending;
     CocoMemoryWatch *memory_watch;
 };
 
 /* A verb of the runtime in flight. */
-typedef struct {
+struct _CocoVerb {
     CocoContainer *container;
     CocoProcess *process; /* nullable */
     CocoCrunRun *run;     /* dangling when its function has run */
@@ -51,9 +56,10 @@ typedef struct {
     int console_listener; /* -1 */
     char *console_path;   /* nullable */
     int64_t oom_score;    /* of an exec, whose own crun does not set */
+    GError *failure;      /* of a creation, while it is undone */
     CocoContainerDone done;
     void *user_data;
-} CocoVerb;
+};
 
 CocoVerb *coco_verb_new(CocoContainer *container, CocoProcess *process, CocoContainerDone done,
                         void *user_data);
@@ -77,3 +83,7 @@ void coco_container_init_exited(CocoContainer *container);
  */
 bool coco_container_check_running(const CocoContainer *container, GError **error);
 void coco_container_freeze_cancel(CocoContainer *container);
+
+/* Ends what runs and takes everything away, also of a creation that got half way. done: with
+ * DEADLINE_EXCEEDED when something would not end; all that is left can be tried again. */
+void coco_container_end(CocoContainer *container, CocoContainerDone done, void *user_data);

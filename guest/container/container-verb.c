@@ -41,6 +41,7 @@ coco_verb_end(CocoVerb *verb, const GError *error)
     coco_fd_clear(&verb->console_listener);
     g_free(verb->console_path);
     g_free(verb->pid_file);
+    g_clear_error(&verb->failure);
     g_clear_pointer(&verb->process, coco_process_unref);
     coco_container_unref(verb->container);
     g_free(verb);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Creation, start, removal and the look-ups. exec and update are in container-exec.c, freezing in
- * container-freeze.c, what the runtime's verbs share in container-verb.c.
+ * container-freeze.c, the taking away in container-end.c, what the runtime's verbs share in
+ * container-verb.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,8 +15,6 @@
 #include "guest/container/container-private.h"
 #include "guest/system/cgroup.h"
 #include "guest/system/directory-tree.h"
-
-#define EXIT_COMMAND_NOT_FOUND 127
 
 char *
 coco_container_cgroup_path(const char *id)
@@ -64,7 +63,6 @@ coco_container_unref(CocoContainer *container)
     g_clear_pointer(&container->memory_watch, coco_memory_watch_free);
     drop_processes(container);
     g_hash_table_unref(container->processes);
-    g_free(container->start_error);
     g_free(container->init_id);
     g_free(container->cgroup);
     g_free(container->bundle);
@@ -97,7 +95,7 @@ coco_container_init_exited(CocoContainer *container)
 {
     coco_memory_watch_check(container->memory_watch);
     g_clear_pointer(&container->memory_watch, coco_memory_watch_free);
-    if (container->state != COCO_CONTAINER_REMOVING)
+    if (container->state != COCO_CONTAINER_REMOVING && container->state != COCO_CONTAINER_CREATING)
         container->state = COCO_CONTAINER_STOPPED;
     /* The end of a pid namespace ends all in it; without one of its own that is up to us. */
     if (container->shares_pid_namespace)
@@ -119,14 +117,27 @@ watch_memory(CocoContainer *container)
                   error->message);
 }
 
+/* Whoever asked for the creation hears of it first, then whoever cancelled it. */
+static void
+on_undone(const GError *error, void *user_data)
+{
+    CocoVerb *verb = user_data;
+    CocoContainer *container = verb->container;
+    CocoVerb *canceller = g_steal_pointer(&container->canceller);
+
+    if (error != NULL)
+        g_message("container %s: undo its creation: %s", container->id, error->message);
+    container->state = error == NULL ? COCO_CONTAINER_GONE : COCO_CONTAINER_STOPPED;
+    coco_verb_end(verb, verb->failure);
+    if (canceller != NULL)
+        coco_verb_end(canceller, error);
+}
+
 static void
 create_failed(CocoVerb *verb, const GError *error)
 {
-    CocoContainer *container = verb->container;
-
-    coco_directory_tree_remove(container->bundle);
-    container->state = COCO_CONTAINER_STOPPED;
-    coco_verb_end(verb, error);
+    verb->failure = g_error_copy(error);
+    coco_container_end(verb->container, on_undone, verb);
 }
 
 static void
@@ -135,26 +146,26 @@ on_created(const GError *error, void *user_data)
     CocoVerb *verb = user_data;
     CocoContainer *container = verb->container;
     g_autoptr(GError) own_error = NULL;
+    g_autofree char *text = NULL;
 
-    if (error != NULL &&
-        coco_crun_is_command_error(error->message, coco_process_get_command(verb->process),
-                                   &container->start_error)) {
-        container->state = COCO_CONTAINER_CREATED;
-        coco_verb_end(verb, NULL);
-        return;
-    }
-    if (error != NULL) {
-        create_failed(verb, error);
-        return;
-    }
-    if (!coco_verb_take_process(verb, &own_error)) {
-        (void) coco_cgroup_kill(container->cgroup, NULL);
+    container->creation = NULL;
+    if (error != NULL && coco_crun_is_command_error(
+                             error->message, coco_process_get_command(verb->process), &text)) {
+        own_error = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND, text);
         create_failed(verb, own_error);
-        return;
+    } else if (error != NULL) {
+        create_failed(verb, error);
+    } else if (!coco_verb_take_process(verb, &own_error)) {
+        create_failed(verb, own_error);
+    } else if (container->canceller != NULL) { /* it came too late for the runtime */
+        own_error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED,
+                                "container %s was removed while it was created", container->id);
+        create_failed(verb, own_error);
+    } else {
+        container->state = COCO_CONTAINER_CREATED;
+        watch_memory(container);
+        coco_verb_end(verb, NULL);
     }
-    container->state = COCO_CONTAINER_CREATED;
-    watch_memory(container);
-    coco_verb_end(verb, NULL);
 }
 
 static bool
@@ -205,7 +216,10 @@ run_create(CocoVerb *verb, GError **error)
         args[n++] = verb->console_path;
     }
     args[n++] = container->id;
-    return coco_verb_run(verb, args, NULL, on_created, error);
+    if (!coco_verb_run(verb, args, NULL, on_created, error))
+        return false;
+    verb->container->creation = verb;
+    return true;
 }
 
 void
@@ -250,12 +264,6 @@ coco_container_start(CocoContainer *container, CocoContainerDone done, void *use
                        container->id);
         return;
     }
-    if (container->start_error != NULL) {
-        coco_container_init_exited(container);
-        coco_process_exited(container->init, EXIT_COMMAND_NOT_FOUND << 8);
-        coco_verb_fail(verb, COCO_TTRPC_NOT_FOUND, "%s", container->start_error);
-        return;
-    }
     if (coco_crun_release(container->host->crun, container->id)) {
         container->state = COCO_CONTAINER_RUNNING;
         coco_verb_end(verb, NULL);
@@ -270,39 +278,19 @@ coco_container_start(CocoContainer *container, CocoContainerDone done, void *use
 
 /* ---- remove ---- */
 
+/* What has failed can be tried again. */
 static void
-on_deleted(const GError *error, void *user_data)
+on_ended(const GError *error, void *user_data)
 {
     CocoVerb *verb = user_data;
     CocoContainer *container = verb->container;
 
-    coco_container_freeze_cancel(container);
-    drop_processes(container);
-    coco_directory_tree_remove(container->bundle);
-    coco_verb_end(verb, error);
-}
-
-static void
-delete_now(CocoVerb *verb)
-{
-    const char *const args[] = { "delete", "--force", verb->container->id, NULL };
-    g_autoptr(GError) error = NULL;
-
-    if (verb->container->start_error != NULL) {
-        on_deleted(NULL, verb); /* the runtime has taken it away when it failed */
-    } else if (coco_cgroup_remove(verb->container->cgroup)) {
-        /* Nothing runs in it any more, so there is nothing to run the runtime for. */
-        coco_crun_forget(verb->container->host->crun, verb->container->id);
-        on_deleted(NULL, verb);
-    } else if (!coco_verb_run(verb, args, NULL, on_deleted, &error)) {
-        on_deleted(error, verb);
+    container->state = error == NULL ? COCO_CONTAINER_GONE : COCO_CONTAINER_STOPPED;
+    if (error == NULL) {
+        coco_container_freeze_cancel(container);
+        drop_processes(container);
     }
-}
-
-static void
-on_init_gone(int exit_code, const GError *error, void *user_data)
-{
-    delete_now(user_data);
+    coco_verb_end(verb, error);
 }
 
 void
@@ -310,19 +298,23 @@ coco_container_remove(CocoContainer *container, CocoContainerDone done, void *us
 {
     CocoVerb *verb = coco_verb_new(container, NULL, done, user_data);
 
-    if (container->state == COCO_CONTAINER_CREATING ||
-        container->state == COCO_CONTAINER_REMOVING) {
-        coco_verb_fail(verb, COCO_TTRPC_FAILED_PRECONDITION, "container %s is being %s",
-                       container->id,
-                       container->state == COCO_CONTAINER_CREATING ? "created" : "removed");
-        return;
+    if (container->state == COCO_CONTAINER_REMOVING || container->canceller != NULL) {
+        coco_verb_fail(verb, COCO_TTRPC_FAILED_PRECONDITION, "container %s is being removed",
+                       container->id);
+    } else if (container->state == COCO_CONTAINER_CREATING) {
+        container->canceller = verb;
+        if (container->creation != NULL)
+            coco_crun_cancel(container->creation->run);
+    } else {
+        container->state = COCO_CONTAINER_REMOVING;
+        coco_container_end(container, on_ended, verb);
     }
-    container->state = COCO_CONTAINER_REMOVING;
-    (void) coco_cgroup_kill(container->cgroup, NULL);
-    if (container->init != NULL && coco_process_is_running(container->init))
-        coco_process_wait(container->init, NULL, on_init_gone, verb);
-    else
-        delete_now(verb);
+}
+
+bool
+coco_container_is_gone(const CocoContainer *container)
+{
+    return container->state == COCO_CONTAINER_NEW || container->state == COCO_CONTAINER_GONE;
 }
 
 /* ---- look-ups ---- */

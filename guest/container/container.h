@@ -2,11 +2,11 @@
 /*
  * One container: its bundle, its cgroup, its processes, and the runtime's verbs on it.
  *
- *     creating -> created -> running -> stopped          any but creating -> removing -> (gone)
- *                    \________________/ (start failed, or its init died early)
+ *     creating -> created -> running -> stopped          any but creating -> removing -> gone
+ *            |      \________________/ (start failed, or its init died early)
+ *             \-> gone (what had been done is undone: it failed, or was removed meanwhile)
  *
- * A command that does not exist is found out at creation by crun, but containerd's users know it as
- * an error of start; so such a container counts as created and start gives the error.
+ * A removal that fails leaves a stopped container, which can be removed again.
  *
  * Ownership: counted; a verb in flight holds a reference. CocoContainerHost is borrowed and must
  * outlive it. Thread: that of the host's reaper.
@@ -69,8 +69,10 @@ void coco_container_update(CocoContainer *container, const Grpc__LinuxResources 
 /* Done when the kernel says that all processes stand still, or run again. */
 void coco_container_freeze(CocoContainer *container, bool frozen, CocoContainerDone done,
                            void *user_data);
-/* Kills what runs, waits for it, and takes everything away. */
+/* Kills what runs, waits for it, and takes everything away. A creation under way is cancelled. */
 void coco_container_remove(CocoContainer *container, CocoContainerDone done, void *user_data);
+/* Nothing of it is there: not created yet, or taken away. */
+bool coco_container_is_gone(const CocoContainer *container);
 
 /* exec_id "": SIGKILL goes to every process of the container, any other signal to its init. */
 bool coco_container_signal(CocoContainer *container, const char *exec_id, uint32_t signal,

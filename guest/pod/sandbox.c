@@ -33,10 +33,14 @@ typedef struct {
     void *user_data;
 } OomWaiter;
 
+typedef struct _Pending Pending;
+
 typedef struct {
     CocoContainer *container;
     CocoStorages *storages;
     char *termination_log; /* nullable: what is mounted where the container writes it */
+    CocoDiskWait *wait; /* while its disks are not there, and then */
+    Pending *pending;   /* what is to be told */
 } Entry;
 
 struct _CocoSandbox {
@@ -54,11 +58,30 @@ struct _CocoSandbox {
     GQueue oom_waiters;
 };
 
+struct _Pending {
+    CocoSandbox *sandbox;
+    char *id;
+    const Grpc__CreateContainerRequest *request; /* of a creation */
+    CocoContainerDone done;
+    void *user_data;
+};
+
+static void
+pending_free(Pending *pending)
+{
+    g_free(pending->id);
+    g_free(pending);
+}
+
 static void
 entry_free(void *data)
 {
     Entry *entry = data;
 
+    if (entry->wait != NULL) {
+        coco_disk_wait_cancel(entry->wait);
+        pending_free(entry->pending);
+    }
     coco_container_unref(entry->container);
     coco_storages_free(entry->storages);
     g_free(entry->termination_log);
@@ -302,23 +325,15 @@ coco_sandbox_find_process(CocoSandbox *sandbox, const char *id, const char *exec
     return container != NULL ? coco_container_find_process(container, exec_id, error) : NULL;
 }
 
-typedef struct {
-    CocoSandbox *sandbox;
-    char *id;
-    bool removing;
-    CocoContainerDone done;
-    void *user_data;
-} Pending;
-
 static Pending *
-pending_new(CocoSandbox *sandbox, const char *id, bool removing, CocoContainerDone done,
-            void *user_data)
+pending_new(CocoSandbox *sandbox, const char *id, const Grpc__CreateContainerRequest *request,
+            CocoContainerDone done, void *user_data)
 {
     Pending *pending = g_new0(Pending, 1);
 
     pending->sandbox = sandbox;
     pending->id = g_strdup(id);
-    pending->removing = removing;
+    pending->request = request;
     pending->done = done;
     pending->user_data = user_data;
     return pending;
@@ -344,19 +359,19 @@ offer_pid_namespace(CocoSandbox *sandbox, const char *id, bool created)
         g_message("container %s: %s", id, error->message);
 }
 
-/* A failed removal keeps the container, so that it can be tried again. */
+/* What could not be taken away stays, so that it can be tried again. */
 static void
 on_container_done(const GError *error, void *user_data)
 {
     Pending *pending = user_data;
+    const Entry *entry = g_hash_table_lookup(pending->sandbox->containers, pending->id);
 
-    if (!pending->removing)
+    if (pending->request != NULL)
         offer_pid_namespace(pending->sandbox, pending->id, error == NULL);
-    if (pending->removing == (error == NULL))
+    if (entry != NULL && coco_container_is_gone(entry->container))
         g_hash_table_remove(pending->sandbox->containers, pending->id);
     pending->done(error, pending->user_data);
-    g_free(pending->id);
-    g_free(pending);
+    pending_free(pending);
 }
 
 static bool
@@ -442,61 +457,71 @@ make_spec(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GEr
 }
 
 static void
-create_now(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
-           CocoContainerDone done, void *user_data)
+create_now(Entry *entry, Pending *pending)
 {
-    const char *id = request->container_id;
+    CocoSandbox *sandbox = pending->sandbox;
+    const Grpc__CreateContainerRequest *request = pending->request;
     g_autoptr(GError) error = NULL;
-    g_autoptr(Grpc__Spec) spec = NULL;
-    g_autoptr(CocoStorages) storages = coco_storages_new(sandbox->storage_table);
-    Entry *entry;
+    g_autoptr(Grpc__Spec) spec = make_spec(sandbox, request, &error);
 
-    if (!check_new(sandbox, request, &error) ||
-        (spec = make_spec(sandbox, request, &error)) == NULL ||
-        !coco_storages_add(storages, request->storages, request->n_storages, &error) ||
-        !check_rootfs(sandbox, spec, &error)) {
-        done(error, user_data);
-        return;
-    }
-    entry = g_new0(Entry, 1);
-    entry->container = coco_container_new(&sandbox->host, id);
-    entry->storages = g_steal_pointer(&storages);
-    entry->termination_log = coco_termination_log_find(request->oci);
-    g_hash_table_insert(sandbox->containers, g_strdup(id), entry);
-    if (sandbox->first == NULL)
-        sandbox->first = g_strdup(id);
-    coco_container_create(entry->container, spec, request->exec_id, on_container_done,
-                          pending_new(sandbox, id, false, done, user_data));
+    if (spec == NULL ||
+        !coco_storages_add(entry->storages, request->storages, request->n_storages, &error) ||
+        !check_rootfs(sandbox, spec, &error))
+        on_container_done(error, pending);
+    else
+        coco_container_create(entry->container, spec, request->exec_id, on_container_done, pending);
 }
-
-typedef struct {
-    CocoSandbox *sandbox;
-    const Grpc__CreateContainerRequest *request;
-    CocoContainerDone done;
-    void *user_data;
-} Creation;
 
 static void
 on_disks_there(const GError *error, void *user_data)
 {
-    g_autofree Creation *creation = user_data;
+    Pending *pending = user_data;
+    Entry *entry = g_hash_table_lookup(pending->sandbox->containers, pending->id);
 
+    entry->wait = NULL;
     if (error != NULL)
-        creation->done(error, creation->user_data);
+        on_container_done(error, pending);
     else
-        create_now(creation->sandbox, creation->request, creation->done, creation->user_data);
+        create_now(entry, pending);
 }
 
 void
 coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
                               CocoContainerDone done, void *user_data)
 {
-    Creation *creation = g_new(Creation, 1);
+    const char *id = request->container_id;
+    g_autoptr(GError) error = NULL;
+    CocoDiskWait *wait;
+    Entry *entry;
 
-    *creation =
-        (Creation){ .sandbox = sandbox, .request = request, .done = done, .user_data = user_data };
-    coco_disk_wait("", request->storages, request->n_storages, DISKS_TIMEOUT_MS, on_disks_there,
-                   creation);
+    if (!check_new(sandbox, request, &error)) {
+        done(error, user_data);
+        return;
+    }
+    entry = g_new0(Entry, 1);
+    entry->container = coco_container_new(&sandbox->host, id);
+    entry->storages = coco_storages_new(sandbox->storage_table);
+    entry->termination_log = coco_termination_log_find(request->oci);
+    if (sandbox->first == NULL)
+        sandbox->first = g_strdup(id);
+    entry->pending = pending_new(sandbox, id, request, done, user_data);
+    g_hash_table_insert(sandbox->containers, g_strdup(id), entry);
+    wait = coco_disk_wait("", request->storages, request->n_storages, DISKS_TIMEOUT_MS,
+                          on_disks_there, entry->pending);
+    if (wait != NULL) /* else the entry may be gone */
+        entry->wait = wait;
+}
+
+/* One that waits for its disks has nothing to take away. */
+static void
+cancel_waiting(Entry *entry)
+{
+    g_autoptr(GError) error =
+        g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED,
+                    "container %s was removed while it was created", entry->pending->id);
+
+    coco_disk_wait_cancel(g_steal_pointer(&entry->wait));
+    on_container_done(error, entry->pending);
 }
 
 void
@@ -505,10 +530,15 @@ coco_sandbox_remove_container(CocoSandbox *sandbox, const char *id, CocoContaine
 {
     g_autoptr(GError) error = NULL;
     CocoContainer *container = coco_sandbox_find(sandbox, id, &error);
+    Entry *entry = container != NULL ? g_hash_table_lookup(sandbox->containers, id) : NULL;
 
-    if (container == NULL)
+    if (entry == NULL) {
         done(error, user_data);
-    else
+    } else if (entry->wait != NULL) {
+        cancel_waiting(entry);
+        done(NULL, user_data);
+    } else {
         coco_container_remove(container, on_container_done,
-                              pending_new(sandbox, id, true, done, user_data));
+                              pending_new(sandbox, id, NULL, done, user_data));
+    }
 }

@@ -15,7 +15,7 @@
 
 #define DISK_DRIVER "blk"
 
-typedef struct {
+struct _CocoDiskWait {
     char *root;
     Grpc__Storage *const *storages;
     size_t n;
@@ -23,7 +23,7 @@ typedef struct {
     void *user_data;
     CocoDeviceEvents *events;
     guint timeout_id;
-} Wait;
+};
 
 static bool
 can_be_opened(const char *root, const char *device)
@@ -67,20 +67,29 @@ are_there(const char *root, Grpc__Storage *const *storages, size_t n, GError **e
     return true;
 }
 
-static void
-finish(Wait *wait, const GError *error)
+void
+coco_disk_wait_cancel(CocoDiskWait *wait)
 {
     g_clear_handle_id(&wait->timeout_id, g_source_remove);
     coco_device_events_free(wait->events);
-    wait->func(error, wait->user_data);
     g_free(wait->root);
     g_free(wait);
 }
 
 static void
+finish(CocoDiskWait *wait, const GError *error)
+{
+    CocoDiskWaitFunc func = wait->func;
+    void *user_data = wait->user_data;
+
+    coco_disk_wait_cancel(wait);
+    func(error, user_data);
+}
+
+static void
 on_device_event(void *user_data)
 {
-    Wait *wait = user_data;
+    CocoDiskWait *wait = user_data;
 
     if (are_there(wait->root, wait->storages, wait->n, NULL))
         finish(wait, NULL);
@@ -89,7 +98,7 @@ on_device_event(void *user_data)
 static gboolean
 on_timeout(void *user_data)
 {
-    Wait *wait = user_data;
+    CocoDiskWait *wait = user_data;
     g_autoptr(GError) error = NULL;
 
     wait->timeout_id = 0;
@@ -98,26 +107,28 @@ on_timeout(void *user_data)
     return G_SOURCE_REMOVE;
 }
 
-void
+CocoDiskWait *
 coco_disk_wait(const char *root, Grpc__Storage *const *storages, size_t n, unsigned int timeout_ms,
                CocoDiskWaitFunc func, void *user_data)
 {
     g_autoptr(GError) error = NULL;
-    Wait *wait;
+    CocoDiskWait *wait;
 
     if (are_there(root, storages, n, NULL)) {
         func(NULL, user_data);
-        return;
+        return NULL;
     }
-    wait = g_new0(Wait, 1);
+    wait = g_new0(CocoDiskWait, 1);
     wait->root = g_strdup(root);
     wait->storages = storages;
     wait->n = n;
     wait->func = func;
     wait->user_data = user_data;
     wait->events = coco_device_events_new(on_device_event, wait, &error);
-    if (wait->events == NULL || are_there(root, storages, n, NULL))
+    if (wait->events == NULL || are_there(root, storages, n, NULL)) {
         finish(wait, error);
-    else
-        wait->timeout_id = g_timeout_add(timeout_ms, on_timeout, wait);
+        return NULL;
+    }
+    wait->timeout_id = g_timeout_add(timeout_ms, on_timeout, wait);
+    return wait;
 }

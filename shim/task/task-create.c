@@ -112,6 +112,19 @@ publish_create(const CocoTaskOp *op)
     coco_pod_publish(op->pod, "/tasks/create", &event.base);
 }
 
+/* Of a command that cannot be run clients know a runtime's words, and NOT_FOUND would mean the
+ * container. (transfer full) */
+static GError *
+report(const CocoTaskOp *op, const GError *error)
+{
+    if (g_str_has_prefix(error->message, "exec: "))
+        return g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_UNKNOWN,
+                           "OCI runtime create failed: unable to start container process: %s",
+                           error->message);
+    return g_error_new(error->domain, error->code, "create container %s in the guest: %s",
+                       coco_container_id(op->container), error->message);
+}
+
 static void
 on_created(GObject *source, GAsyncResult *result, void *user_data)
 {
@@ -123,9 +136,7 @@ on_created(GObject *source, GAsyncResult *result, void *user_data)
         CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
 
     if (reply == NULL) {
-        g_prefix_error(&error,
-                       "create container %s in the guest: ", coco_container_id(op->container));
-        undo(op, g_steal_pointer(&error));
+        undo(op, report(op, error));
         return;
     }
     if (coco_container_is_doomed(op->container)) {

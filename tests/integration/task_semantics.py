@@ -288,6 +288,20 @@ def test_create_twice(case):
     shim.shutdown()
 
 
+def test_create_of_what_cannot_run(case):
+    """A command that is not there, or no program, is an error of Create, and the id is free again."""
+    root = ociconfig.root_file_system(case.directory)
+    for command, cause in (("nosuchbinary", "executable file not found in $PATH"), ("/etc/passwd", "permission denied")):
+        case._directory = None
+        shim = Shim(case, spec=ociconfig.base(root, command))
+        shim.start()
+        reply = shim.create()
+        equal(reply.code, 2, reply.message)
+        contains(reply.message, f'unable to start container process: exec: "{command}": {cause}')
+        verify(shim, "not created", UNKNOWN)
+        shim.shutdown()
+
+
 def test_kill_and_delete_without_start(case):
     """A task that was only created can be killed, and deleted."""
     shim = Shim(case, spec=ociconfig.base(ociconfig.root_file_system(case.directory), "sleep", "1000"))

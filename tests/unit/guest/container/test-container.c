@@ -21,12 +21,14 @@
  * with exec, because a shell that goes on may collect the child itself, as crun never does. */
 #define FAKE_CRUN                                                                                  \
     "#!/bin/sh\n"                                                                                  \
-    "shift 3; verb=$1; exec 5<&0\n"                                                                \
+    "root=$2; shift 3; verb=$1; exec 5<&0\n"                                                       \
     "fail() { echo \"$1\" >/proc/self/fd/3; exit 1; }\n"                                           \
     "for word; do [ \"$last\" = --pid-file ] && pid_file=$word; last=$word; done\n"                \
     "case $verb-$last in\n"                                                                        \
     "create-nocmd) fail 'executable file `sh` not found in $PATH';;\n"                             \
     "create-broken) fail 'mount failed';;\n"                                                       \
+    "create-hangs) exec sleep 1000;;\n"                                                            \
+    "create-dies) mkdir -p ${root#--root=}/dies; kill -9 $$;;\n"                                   \
     "create-*) sh -c 'cat; echo err >&2; exit 42' <&5 & exec echo $! >$pid_file;;\n"               \
     "exec-*) sh -c 'exit 8' & exec echo $! >$pid_file;;\n"                                         \
     "esac\n"
@@ -225,17 +227,101 @@ Test(container, a_whole_life, .timeout = 30)
     cr_assert_eq(wait_status(&rig, "c", ""), -1);
 }
 
-Test(container, a_missing_command_is_an_error_of_start, .timeout = 30)
+Test(container, a_missing_command_is_an_error_of_create, .timeout = 30)
 {
     g_auto(Rig) rig = { 0 };
     g_autofree char *text = NULL;
 
     rig_start(&rig);
-    cr_assert_eq(create(&rig, "nocmd", NULL), 0);
-    cr_assert_eq(simple(&rig, "StartContainer", "nocmd", &text), COCO_TTRPC_NOT_FOUND);
+    cr_assert_eq(create(&rig, "nocmd", &text), COCO_TTRPC_NOT_FOUND);
     cr_assert_str_eq(text, "exec: \"sh\": executable file not found in $PATH");
-    cr_assert_eq(wait_status(&rig, "nocmd", ""), 127);
-    cr_assert_eq(simple(&rig, "RemoveContainer", "nocmd", NULL), 0);
+    cr_assert_eq(wait_status(&rig, "nocmd", ""), -1);
+    cr_assert_eq(simple(&rig, "RemoveContainer", "nocmd", NULL), COCO_TTRPC_NOT_FOUND);
+}
+
+static GError *
+answer_wait(Answer *answer)
+{
+    while (!answer->done)
+        (void) g_main_context_iteration(NULL, TRUE);
+    g_clear_pointer(&answer->reply, coco_pb_free);
+    return g_steal_pointer(&answer->error);
+}
+
+/* Asks for a container and returns with the request under way. */
+static void
+begin_create(Rig *rig, const char *id, Grpc__Storage *storage, Answer *answer)
+{
+    g_autofree char *json =
+        g_strdup_printf("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\"},"
+                        "\"root\":{\"path\":\"%s/rootfs\"}}",
+                        coco_layout_get_shared(rig->layout));
+    g_autoptr(Grpc__Spec) spec = coco_oci_spec_from_json(json, strlen(json), NULL);
+    Grpc__CreateContainerRequest request;
+
+    grpc__create_container_request__init(&request);
+    request.container_id = (char *) id;
+    request.oci = spec;
+    request.storages = &storage;
+    request.n_storages = storage != NULL ? 1 : 0;
+    coco_ttrpc_client_call_async(rig->client, "grpc.AgentService", "CreateContainer", &request.base,
+                                 &grpc__check_request__descriptor, 0, NULL, on_answer, answer);
+}
+
+/* A runtime that hangs: the id is taken meanwhile, and a removal ends the creation. */
+Test(container, a_creation_can_be_cancelled, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+    Answer answer = { 0 };
+    g_autoptr(GError) error = NULL;
+    g_autofree char *bundle = NULL;
+
+    rig_start(&rig);
+    bundle = g_build_filename(coco_layout_get_bundles(rig.layout), "hangs", NULL);
+    begin_create(&rig, "hangs", NULL, &answer);
+    cr_assert_eq(create(&rig, "hangs", NULL), COCO_TTRPC_ALREADY_EXISTS);
+    cr_assert_eq(simple(&rig, "StartContainer", "hangs", NULL), COCO_TTRPC_FAILED_PRECONDITION);
+    cr_assert_eq(simple(&rig, "RemoveContainer", "hangs", NULL), 0);
+    error = answer_wait(&answer);
+    cr_assert_eq(error->code, COCO_TTRPC_CANCELLED);
+    cr_assert_not(g_file_test(bundle, G_FILE_TEST_EXISTS));
+    cr_assert_eq(simple(&rig, "RemoveContainer", "hangs", NULL), COCO_TTRPC_NOT_FOUND);
+}
+
+/* A disk that does not come: the same. */
+Test(container, one_that_waits_for_its_disk_exists, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+    Answer answer = { 0 };
+    g_autoptr(GError) error = NULL;
+    Grpc__Storage storage;
+
+    rig_start(&rig);
+    grpc__storage__init(&storage);
+    storage.driver = (char *) "blk";
+    storage.source = (char *) "1f/1f";
+    storage.mount_point = (char *) "/nowhere";
+    begin_create(&rig, "waits", &storage, &answer);
+    cr_assert_eq(create(&rig, "waits", NULL), COCO_TTRPC_ALREADY_EXISTS);
+    cr_assert_eq(simple(&rig, "StartContainer", "waits", NULL), COCO_TTRPC_FAILED_PRECONDITION);
+    cr_assert_eq(simple(&rig, "RemoveContainer", "waits", NULL), 0);
+    error = answer_wait(&answer);
+    cr_assert_eq(error->code, COCO_TTRPC_CANCELLED);
+    cr_assert_eq(simple(&rig, "RemoveContainer", "waits", NULL), COCO_TTRPC_NOT_FOUND);
+}
+
+/* A runtime that dies half way has left its state. */
+Test(container, a_runtime_that_dies_in_create_leaves_nothing, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+    g_autofree char *text = NULL;
+    g_autofree char *state = NULL;
+
+    rig_start(&rig);
+    state = g_build_filename(coco_layout_get_state(rig.layout), "crun", "dies", NULL);
+    cr_assert_eq(create(&rig, "dies", &text), COCO_TTRPC_INTERNAL);
+    cr_assert_str_eq(text, "crun create: killed by signal 9 (Killed), without a word");
+    cr_assert_not(g_file_test(state, G_FILE_TEST_EXISTS), "the runtime's state is left");
 }
 
 Test(container, a_failed_create_leaves_nothing, .timeout = 30)

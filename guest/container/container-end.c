@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "guest/container/container-private.h"
+#include "guest/container/pins.h"
 #include "guest/system/cgroup.h"
 #include "guest/system/directory-tree.h"
 
@@ -44,6 +45,7 @@ take_away(const CocoContainer *container)
     if (!coco_cgroup_remove(container->cgroup))
         return false;
     coco_crun_forget(container->host->crun, container->id);
+    coco_pins_remove(container->bundle);
     coco_directory_tree_remove(container->bundle);
     return true;
 }

@@ -13,6 +13,7 @@
 #include "guest-protocol/oci/oci-json.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/container/container-private.h"
+#include "guest/container/pins.h"
 #include "guest/system/cgroup.h"
 #include "guest/system/directory-tree.h"
 
@@ -169,9 +170,9 @@ on_created(const GError *error, void *user_data)
 }
 
 static bool
-write_bundle(const CocoContainer *container, const Grpc__Spec *spec, GError **error)
+write_bundle(const CocoContainer *container, Grpc__Spec *spec, GError **error)
 {
-    g_autofree char *json = coco_oci_spec_to_json(spec);
+    g_autofree char *json = NULL;
     g_autofree char *path = g_build_filename(container->bundle, "config.json", NULL);
     g_autoptr(GError) cause = NULL;
 
@@ -180,6 +181,10 @@ write_bundle(const CocoContainer *container, const Grpc__Spec *spec, GError **er
                     container->bundle, g_strerror(errno));
         return false;
     }
+    if (!coco_pins_make(spec, coco_layout_get_base(container->host->layout), container->bundle,
+                        error))
+        return false;
+    json = coco_oci_spec_to_json(spec);
     if (!g_file_set_contents_full(path, json, -1, G_FILE_SET_CONTENTS_NONE, 0600, &cause)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "write bundle: %s",
                     cause->message);
@@ -223,7 +228,7 @@ run_create(CocoVerb *verb, GError **error)
 }
 
 void
-coco_container_create(CocoContainer *container, const Grpc__Spec *spec, const char *init_id,
+coco_container_create(CocoContainer *container, Grpc__Spec *spec, const char *init_id,
                       CocoContainerDone done, void *user_data)
 {
     g_autoptr(GError) error = NULL;

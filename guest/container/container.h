@@ -57,9 +57,9 @@ const char *coco_container_get_id(const CocoContainer *container);
 /* (transfer none) */
 const char *coco_container_get_bundle(const CocoContainer *container);
 
-/* spec: adapted already (transfer none). init_id: the exec id its init goes by besides "" and the
- * container's. */
-void coco_container_create(CocoContainer *container, const Grpc__Spec *spec, const char *init_id,
+/* spec: adapted already; its paths are changed (transfer none). init_id: the exec id its init goes
+ * by besides "" and the container's. */
+void coco_container_create(CocoContainer *container, Grpc__Spec *spec, const char *init_id,
                            CocoContainerDone done, void *user_data);
 void coco_container_start(CocoContainer *container, CocoContainerDone done, void *user_data);
 void coco_container_exec(CocoContainer *container, const char *exec_id, const Grpc__Process *spec,

@@ -421,17 +421,6 @@ copy_spec(const Grpc__Spec *spec)
     return grpc__spec__unpack(NULL, length, packed);
 }
 
-static bool
-check_rootfs(const CocoSandbox *sandbox, const Grpc__Spec *spec, GError **error)
-{
-    g_auto(CocoFd) root = coco_paths_open(coco_layout_get_base(sandbox->layout), spec->root->path,
-                                          O_PATH | O_DIRECTORY, 0, error);
-
-    if (root < 0)
-        g_prefix_error(error, "root file system: ");
-    return root >= 0;
-}
-
 static Grpc__Spec *
 make_spec(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
 {
@@ -465,8 +454,7 @@ create_now(Entry *entry, Pending *pending)
     g_autoptr(Grpc__Spec) spec = make_spec(sandbox, request, &error);
 
     if (spec == NULL ||
-        !coco_storages_add(entry->storages, request->storages, request->n_storages, &error) ||
-        !check_rootfs(sandbox, spec, &error))
+        !coco_storages_add(entry->storages, request->storages, request->n_storages, &error))
         on_container_done(error, pending);
     else
         coco_container_create(entry->container, spec, request->exec_id, on_container_done, pending);

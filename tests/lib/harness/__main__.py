@@ -23,7 +23,7 @@ def main():
         return 0
     outcomes = []
 
-    def report(name, outcome, seconds, detail):
+    def report(name, outcome, seconds, detail="", _count=1):
         if outcome != "again":
             outcomes.append(outcome)
         print(f"{outcome:8}{seconds:7.1f} s  {name}", flush=True)

@@ -105,9 +105,11 @@ def _live(number, channel, work):
 def _worker(jobs, new_context):
     """What a lane does until there are no more orders."""
     def work(next_order, say):
+        def report(name, outcome, seconds, detail="", count=1):
+            say("line", name, outcome, seconds, detail, count)
         with new_context() as context:
             while order := next_order():
-                jobs[int(order)].run(context, lambda *message: say("line", *message))
+                jobs[int(order)].run(context, report)
                 say("done")
     return work
 

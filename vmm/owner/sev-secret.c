@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <uuid/uuid.h>
 
 #include "vmm/config/vmm-error.h"
 
@@ -18,32 +19,20 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_CIPHER_CTX, EVP_CIPHER_CTX_free)
 
-/* The first three fields of a GUID are numbers in little-endian order, the rest are bytes. */
+/* The first three fields of a GUID are numbers in little-endian order, the rest are bytes. libuuid
+ * has all of them as the text has. */
 bool
 coco_sev_guid_parse(const char *text, uint8_t *out_guid)
 {
     static const uint8_t order[COCO_SEV_GUID_SIZE] = { 3, 2, 1,  0,  5,  4,  7,  6,
                                                        8, 9, 10, 11, 12, 13, 14, 15 };
-    uint8_t guid[COCO_SEV_GUID_SIZE];
-    size_t n = 0;
+    uuid_t guid;
 
-    for (const char *c = text; *c != '\0'; c++) {
-        size_t at = (size_t) (c - text);
-        int digit = g_ascii_xdigit_value(*c);
-
-        if (at == 8 || at == 13 || at == 18 || at == 23) {
-            if (*c != '-')
-                return false;
-            continue;
-        }
-        if (digit < 0 || n >= 2 * sizeof guid)
-            return false;
-        guid[order[n / 2]] = (uint8_t) (n % 2 == 0 ? digit << 4 : guid[order[n / 2]] | digit);
-        n++;
-    }
-    if (n != 2 * sizeof guid)
+    G_STATIC_ASSERT(sizeof guid == COCO_SEV_GUID_SIZE);
+    if (uuid_parse(text, guid) != 0)
         return false;
-    memcpy(out_guid, guid, sizeof guid);
+    for (size_t i = 0; i < sizeof guid; i++)
+        out_guid[order[i]] = guid[i];
     return true;
 }
 

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 
 from harness import paths, processes
-from harness.case import equal
+from harness.case import contains, equal
 
 SUITE = "image"
 TOGETHER = "guest image cache"
@@ -44,6 +44,26 @@ def test_reproducible(case):
     agent = agent_from_elsewhere(case.directory)
     assert agent.read_bytes() == paths.AGENT.read_bytes(), "two builds of the agent differ"
     equal(build(case.directory / "another-name", agent), build(case.directory / "one"))
+
+
+def test_from_manifest(case):
+    """What a manifest names is built again, byte for byte; what is not to be had is told, each thing on a line."""
+    first = build(case.directory / "one")
+    manifest = case.directory / "one" / "manifest.json"
+    equal(build(case.directory / "two", flags=("--from", manifest)), first)
+    changed = json.loads(manifest.read_text())
+    changed["inputs"]["agent"] = "0" * 64
+    package = changed["packages"][0]
+    package["sha256"] = "1" * 64
+    manifest.write_text(json.dumps(changed))
+    result = processes.run([paths.SOURCE / "guest" / "image" / "build", "--from", manifest, "--out", case.directory / "three",
+                            "--agent", paths.AGENT, "--cache", paths.BUILD / "guest-image.cache"], seconds=SECONDS, check=False)
+    equal(result.returncode, 1)
+    lines = result.stderr.decode().splitlines()
+    equal(len(lines), 3, f"{lines}")
+    contains(lines[1], "agent: ", "0" * 64)
+    contains(lines[2], f"package {package['package']} {package['version']}", "its checksum is not the archive's")
+    assert not (case.directory / "three" / "initrd.img").exists()
 
 
 def test_small(_case):

@@ -15,6 +15,7 @@
 #include "shim/storage/root-plan.h"
 #include "shim/storage/share.h"
 #include "shim/storage/volume-mounts.h"
+#include "shim/task/guest-create.h"
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
 #include "shim/vm/pod-initdata.h"
@@ -167,8 +168,7 @@ create_in_guest(CocoTaskOp *op, char *const *places)
     if (request.n_storages > 0)
         request.storages = storages =
             coco_root_plan_storages(&create->root, places, create->spec->root->path);
-    coco_pod_call_agent(op->pod, "CreateContainer", &request.base,
-                        &google__protobuf__empty__descriptor, CREATE_TIMEOUT_S, on_created, op);
+    coco_guest_create(op->pod, &request, CREATE_TIMEOUT_S, on_created, op);
     coco_root_storages_free(storages, request.n_storages);
     g_clear_pointer(&create->spec, grpc__spec__auto_free);
 }

@@ -2,9 +2,12 @@
 """What takes too long for every run of the tests: a thousand execs in one VM. tests/run --suite soak."""
 import json
 
-from harness import ociconfig, processes
-from harness.case import equal
+from harness import events, initrd, ociconfig, paths, processes, vmconfig
+from harness.case import contains, equal
+from harness.sandbox import Sandbox
 from harness.shim import Shim
+
+DEADLINE_EXCEEDED = 4
 
 SUITE = "soak"
 SECONDS = 3600
@@ -60,4 +63,25 @@ def test_thousand_execs(case):
         equal(shim.call(method, {1: shim.id} | more).code, 0, method)
 
 
+def test_late_container(case):
+    """A container that the guest makes after Create has given up is removed there. It is the second of its pod: the end of the
+    first is the VM's."""
+    guest = initrd.with_init(case.directory / "guest.img", paths.HOSTILE_AGENT)
+    guest["cmdline"] += " slow_create"
+    config = vmconfig.write(case.directory / "coco.conf", guest=guest)
+    sandbox = Sandbox(case)
+    sandbox.start(config)
+    sandbox.good("CreateSandbox", f2=str(sandbox.bundle))
+    sandbox.good("StartSandbox")
+    member = sandbox.member("true")
+    reply = member.create()
+    equal(reply.code, DEADLINE_EXCEEDED)
+    contains(reply.message, "no answer within 60 s")
+    console = case.node.pod_dir(sandbox.id) / "console.log"
+    assert events.wait_for_text(console, f"hostile: remove {member.id}", 60), console.read_text()
+    sandbox.good("ShutdownSandbox")
+    sandbox.wait_gone()
+
+
+test_late_container.runtimes = ("coco",)
 test_thousand_execs.runtimes = ("coco",)

@@ -4,6 +4,7 @@
  * does nothing. No process of it ever ends, no stream ever does, and no container is ever removed.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <gio/gio.h>
 
@@ -20,6 +21,38 @@ answer(CocoTtrpcCall *call, void *user_data)
     coco_ttrpc_call_reply(call, NULL);
 }
 
+/* With the word slow_create on the kernel's command line: longer than the shim waits. */
+#define SLOW_CREATE_S 65
+
+static gboolean
+on_late(void *call)
+{
+    coco_ttrpc_call_reply(call, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+create(CocoTtrpcCall *call, void *user_data)
+{
+    g_autofree char *words = NULL;
+
+    if (g_file_get_contents("/proc/cmdline", &words, NULL, NULL) &&
+        strstr(words, "slow_create") != NULL)
+        (void) g_timeout_add_seconds(SLOW_CREATE_S, on_late, call);
+    else
+        coco_ttrpc_call_reply(call, NULL);
+}
+
+/* Told on the console, and never answered. */
+static void
+remove_container(CocoTtrpcCall *call, void *user_data)
+{
+    const Grpc__RemoveContainerRequest *request = (const void *) coco_ttrpc_call_get_request(call);
+
+    (void) printf("hostile: remove %s\n", request->container_id);
+    (void) fflush(stdout);
+}
+
 /* Kept for ever. */
 static void
 swallow(CocoTtrpcCall *call, void *user_data)
@@ -29,12 +62,12 @@ swallow(CocoTtrpcCall *call, void *user_data)
 /* clang-format off */
 static const CocoTtrpcMethod agent_methods[] = {
     { "CreateSandbox", &grpc__create_sandbox_request__descriptor, answer },
-    { "CreateContainer", &grpc__create_container_request__descriptor, answer },
+    { "CreateContainer", &grpc__create_container_request__descriptor, create },
     { "StartContainer", &grpc__start_container_request__descriptor, answer },
     { "ExecProcess", &grpc__exec_process_request__descriptor, answer },
     { "SignalProcess", &grpc__signal_process_request__descriptor, answer },
     { "CloseStdin", &grpc__close_stdin_request__descriptor, answer },
-    { "RemoveContainer", &grpc__remove_container_request__descriptor, swallow },
+    { "RemoveContainer", &grpc__remove_container_request__descriptor, remove_container },
     { "WaitProcess", &grpc__wait_process_request__descriptor, swallow },
     { "ReadStdout", &grpc__read_stream_request__descriptor, swallow },
     { "ReadStderr", &grpc__read_stream_request__descriptor, swallow },

@@ -39,8 +39,8 @@ typedef struct {
     CocoContainer *container;
     CocoStorages *storages;
     char *termination_log; /* nullable: what is mounted where the container writes it */
-    CocoDiskWait *wait; /* while its disks are not there, and then */
-    Pending *pending;   /* what is to be told */
+    CocoDiskWait *wait;    /* while its disks are not there, and then */
+    Pending *pending;      /* what is to be told */
 } Entry;
 
 struct _CocoSandbox {

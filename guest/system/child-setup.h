@@ -8,7 +8,11 @@
  */
 #pragma once
 
-#include "guest/system/child-runner.h"
+#include <sys/types.h>
+
+#include <glib.h>
+
+#include "guest/system/child-job.h"
 
 /* The pid, or -1 with INTERNAL. out_output (caller owns): the end to read of its output, not
  * blocking, or -1. The caller collects the child. */

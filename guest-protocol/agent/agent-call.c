@@ -11,13 +11,25 @@
 #define HEALTH "grpc.Health"
 
 static void
+tell_refusal(const CocoAgentCall *call, const char *method)
+{
+    if (call->client == NULL)
+        g_task_report_new_error(NULL, call->callback, call->user_data, NULL, COCO_TTRPC_ERROR,
+                                COCO_TTRPC_UNAVAILABLE, "the VM is gone");
+    else
+        g_task_report_new_error(NULL, call->callback, call->user_data, NULL, COCO_TTRPC_ERROR,
+                                COCO_TTRPC_DEADLINE_EXCEEDED,
+                                "%s: the guest has not answered for %.0f s", method,
+                                (double) call->silence_us / G_USEC_PER_SEC);
+}
+
+static void
 send_to(const CocoAgentCall *call, const char *service, const char *method,
         const ProtobufCMessage *request, const ProtobufCMessageDescriptor *reply_type)
 {
-    if (call->client == NULL) {
+    if (call->client == NULL || call->silence_us != 0) {
         if (call->callback != NULL)
-            g_task_report_new_error(NULL, call->callback, call->user_data, NULL, COCO_TTRPC_ERROR,
-                                    COCO_TTRPC_UNAVAILABLE, "the guest is gone");
+            tell_refusal(call, method);
         return;
     }
     coco_ttrpc_client_call_async(call->client, service, method, request, reply_type,

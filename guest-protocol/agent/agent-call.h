@@ -6,7 +6,8 @@
  * Each takes a CocoAgentCall, which says by whom and how: made anew for every call, borrowed while
  * the function runs. The callback finishes with coco_ttrpc_client_call_finish() and gets the
  * reply's message, for most of them google.protobuf.Empty. Without a connection the callback hears
- * UNAVAILABLE; it never runs before the function has returned.
+ * UNAVAILABLE, and of an agent that is silent DEADLINE_EXCEEDED; it never runs before the function
+ * has returned.
  *
  * An empty exec_id means the container's first process where the agent allows it; otherwise that
  * process has the container's id.
@@ -26,6 +27,7 @@
 typedef struct {
     CocoTtrpcClient *client;      /* nullable: the guest is gone */
     int64_t timeout_us;           /* 0: none */
+    int64_t silence_us;           /* not 0: it has been silent for so long that nobody is asked */
     GCancellable *cancellable;    /* nullable */
     GAsyncReadyCallback callback; /* nullable: nobody asks how it went */
     void *user_data;

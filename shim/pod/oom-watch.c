@@ -4,7 +4,7 @@
  */
 #include "shim/pod/oom-watch.h"
 
-#include "guest-protocol/proto/agent-pb.h"
+#include "guest-protocol/agent/agent-call.h"
 
 struct _CocoOomWatch {
     CocoTtrpcClient *agent;
@@ -61,10 +61,9 @@ on_event(GObject *source, GAsyncResult *result, void *user_data)
 static void
 ask(CocoOomWatch *watch)
 {
-    Grpc__GetOOMEventRequest request = GRPC__GET_OOMEVENT_REQUEST__INIT;
+    CocoAgentCall call = { .client = watch->agent, .callback = on_event, .user_data = watch };
 
-    coco_ttrpc_client_call_async(watch->agent, "grpc.AgentService", "GetOOMEvent", &request.base,
-                                 &grpc__oomevent__descriptor, 0, NULL, on_event, watch);
+    coco_agent_get_oom_event(&call);
 }
 
 CocoOomWatch *

@@ -374,40 +374,31 @@ coco_pod_publish(CocoPod *pod, const char *topic, const ProtobufCMessage *event)
     coco_event_publisher_publish(pod->events, topic, event);
 }
 
-void
-coco_pod_call_silent_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
-                           const ProtobufCMessageDescriptor *reply_type, unsigned int timeout_s,
-                           GAsyncReadyCallback callback, void *user_data)
+CocoAgentCall
+coco_pod_call_of_silent_agent(CocoPod *pod, unsigned int timeout_s, GAsyncReadyCallback callback,
+                              void *user_data)
 {
     CocoTtrpcClient *agent = coco_pod_vm_agent(pod->vm);
 
-    if (agent == NULL) {
-        g_task_report_new_error(NULL, callback, user_data, NULL, COCO_TTRPC_ERROR,
-                                COCO_TTRPC_UNAVAILABLE, "the VM of pod %s is gone", pod->id);
-        return;
-    }
-    if (timeout_s > 0)
+    if (agent != NULL && timeout_s > 0)
         coco_watchdog_note_call(coco_pod_vm_watchdog(pod->vm));
-    coco_ttrpc_client_call_async(agent, "grpc.AgentService", method, request, reply_type,
-                                 (int64_t) timeout_s * G_USEC_PER_SEC, NULL, callback, user_data);
+    return (CocoAgentCall){ .client = agent,
+                            .timeout_us = (int64_t) timeout_s * G_USEC_PER_SEC,
+                            .callback = callback,
+                            .user_data = user_data };
 }
 
-void
-coco_pod_call_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
-                    const ProtobufCMessageDescriptor *reply_type, unsigned int timeout_s,
-                    GAsyncReadyCallback callback, void *user_data)
+CocoAgentCall
+coco_pod_call_of_agent(CocoPod *pod, unsigned int timeout_s, GAsyncReadyCallback callback,
+                       void *user_data)
 {
     const CocoWatchdog *watchdog = coco_pod_vm_watchdog(pod->vm);
     int64_t silence_us = watchdog != NULL ? coco_watchdog_silence_us(watchdog) : 0;
+    CocoAgentCall call = coco_pod_call_of_silent_agent(pod, timeout_s, callback, user_data);
 
     if (timeout_s > 0 && silence_us >= (int64_t) MIN(timeout_s, SILENCE_MAX_S) * G_USEC_PER_SEC)
-        g_task_report_new_error(NULL, callback, user_data, NULL, COCO_TTRPC_ERROR,
-                                COCO_TTRPC_DEADLINE_EXCEEDED,
-                                "%s: the guest has not answered for %.0f s", method,
-                                (double) silence_us / G_USEC_PER_SEC);
-    else
-        coco_pod_call_silent_agent(pod, method, request, reply_type, timeout_s, callback,
-                                   user_data);
+        call.silence_us = silence_us;
+    return call;
 }
 
 static void

@@ -11,6 +11,7 @@
 
 #include <glib.h>
 
+#include "guest-protocol/agent/agent-call.h"
 #include "shim/host/pod-dir.h"
 #include "shim/pod/container.h"
 #include "shim/vm/pod-disks.h"
@@ -78,19 +79,16 @@ void coco_pod_process_exited(CocoPod *pod, CocoContainer *container, CocoProcess
 /* event: (transfer none); topic "/tasks/…" */
 void coco_pod_publish(CocoPod *pod, const char *topic, const ProtobufCMessage *event);
 
-/* One call of grpc.AgentService, deadline timeout_s (0: none). Finish with
+/* How the next call of the agent is made: deadline timeout_s (0: none). Finish with
  * coco_ttrpc_client_call_finish(). When there is no VM it fails with UNAVAILABLE, also by callback;
  * and at once with DEADLINE_EXCEEDED when the agent has been silent for as long as the call would
  * wait. */
-void coco_pod_call_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
-                         const ProtobufCMessageDescriptor *reply_type, unsigned int timeout_s,
-                         GAsyncReadyCallback callback, void *user_data);
+CocoAgentCall coco_pod_call_of_agent(CocoPod *pod, unsigned int timeout_s,
+                                     GAsyncReadyCallback callback, void *user_data);
 
 /* The same of an agent that may be silent: what it is told it hears when it is back. */
-void coco_pod_call_silent_agent(CocoPod *pod, const char *method, const ProtobufCMessage *request,
-                                const ProtobufCMessageDescriptor *reply_type,
-                                unsigned int timeout_s, GAsyncReadyCallback callback,
-                                void *user_data);
+CocoAgentCall coco_pod_call_of_silent_agent(CocoPod *pod, unsigned int timeout_s,
+                                            GAsyncReadyCallback callback, void *user_data);
 
 /* Ends the shim once its events are out. Ignored while there are containers or a sandbox, unless
  * force. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "guest-protocol/agent/agent-call.h"
 #include "guest-protocol/proto/agent-pb.h"
 #include "shim/host/timestamp.h"
 #include "shim/metrics/metrics.h"
@@ -237,20 +238,23 @@ handle_ping(CocoTtrpcCall *call, void *user_data)
     const CocoPodSandbox *sandbox = user_data;
     const Containerd__Runtime__Sandbox__V1__PingRequest *request =
         (const void *) coco_ttrpc_call_get_request(call);
-    CocoTtrpcClient *agent = coco_pod_vm_agent(coco_pod_vm(coco_pod_sandbox_pod(sandbox)));
-    Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
+    const CocoAgentCall check = {
+        .client = coco_pod_vm_agent(coco_pod_vm(coco_pod_sandbox_pod(sandbox))),
+        .timeout_us = PING_TIMEOUT_US,
+        .cancellable = coco_ttrpc_call_get_cancellable(call),
+        .callback = on_pong,
+        .user_data = call,
+    };
 
     if (!is_of_sandbox(sandbox, call, request->sandbox_id))
         return;
-    if (agent == NULL || coco_pod_sandbox_state(sandbox) != COCO_SANDBOX_READY) {
+    if (check.client == NULL || coco_pod_sandbox_state(sandbox) != COCO_SANDBOX_READY) {
         coco_ttrpc_call_fail(call, COCO_TTRPC_FAILED_PRECONDITION, "ping sandbox %s: it is %s",
                              request->sandbox_id,
                              coco_sandbox_state_name(coco_pod_sandbox_state(sandbox)));
         return;
     }
-    coco_ttrpc_client_call_async(agent, "grpc.Health", "Check", &check.base,
-                                 &grpc__health_check_response__descriptor, PING_TIMEOUT_US,
-                                 coco_ttrpc_call_get_cancellable(call), on_pong, call);
+    coco_agent_check(&check);
 }
 
 /* The answer goes out before the shim does. */

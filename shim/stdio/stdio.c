@@ -13,13 +13,12 @@
 
 #include <glib-unix.h>
 
-#include "google/protobuf/empty.pb-c.h"
+#include "guest-protocol/agent/agent-call.h"
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/agent-pb.h"
 #include "shim/stdio/log-driver.h"
 #include "shim/stdio/stdio-path.h"
 
-#define SERVICE "grpc.AgentService"
 #define READ_BYTES                                                                                 \
     (256 * 1024)      /* one answer; others' calls share the connection, so not larger             \
                        */
@@ -32,7 +31,7 @@
 
 typedef struct {
     CocoStdio *stdio;
-    const char *method;
+    CocoAgentStream stream;
     int fd;              /* -1: thrown away */
     unsigned int source; /* waiting for room in the fifo */
     Grpc__ReadStreamResponse *held;
@@ -126,9 +125,10 @@ coco_stdio_new(const CocoStdioConfig *config)
     stdio->err = g_strdup(config->err);
     stdio->signals = config->signals;
     stdio->cancellable = g_cancellable_new();
-    stdio->outputs[0] = (Output){ .stdio = stdio, .method = "ReadStdout", .fd = -1 };
-    stdio->outputs[1] =
-        (Output){ .stdio = stdio, .method = "ReadStderr", .fd = -1, .ended = config->terminal };
+    stdio->outputs[0] = (Output){ .stdio = stdio, .stream = COCO_AGENT_STDOUT, .fd = -1 };
+    stdio->outputs[1] = (Output){
+        .stdio = stdio, .stream = COCO_AGENT_STDERR, .fd = -1, .ended = config->terminal
+    };
     stdio->input = (Input){ .fd = -1, .spare = -1 };
     stdio->terminal = config->terminal;
     return stdio;
@@ -299,21 +299,26 @@ on_output(GObject *source, GAsyncResult *result, void *user_data)
         write_held(output);
 }
 
+static CocoAgentCall
+agent_call(const CocoStdio *stdio, GAsyncReadyCallback callback, void *user_data)
+{
+    return (CocoAgentCall){ .client = stdio->agent,
+                            .cancellable = stdio->cancellable,
+                            .callback = callback,
+                            .user_data = user_data };
+}
+
 static void
 read_next(Output *output)
 {
     CocoStdio *stdio = output->stdio;
-    Grpc__ReadStreamRequest request = GRPC__READ_STREAM_REQUEST__INIT;
+    CocoAgentCall call = agent_call(stdio, on_output, output);
+    const CocoAgentProcess process = { stdio->container_id, stdio->exec_id };
 
     if (output->ended)
         return;
-    request.container_id = stdio->container_id;
-    request.exec_id = stdio->exec_id;
-    request.len = READ_BYTES;
     (void) coco_stdio_ref(stdio);
-    coco_ttrpc_client_call_async(stdio->agent, SERVICE, output->method, &request.base,
-                                 &grpc__read_stream_response__descriptor, 0, stdio->cancellable,
-                                 on_output, output);
+    coco_agent_read_stream(&call, &process, output->stream, READ_BYTES);
 }
 
 static gboolean on_stall(void *user_data);
@@ -362,14 +367,12 @@ on_fence(GObject *source, GAsyncResult *result, void *user_data)
 static void
 send_fence(CocoStdio *stdio)
 {
-    Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+    CocoAgentCall call = agent_call(stdio, on_fence, stdio);
 
+    call.timeout_us = FENCE_TIMEOUT_S * G_USEC_PER_SEC;
     stdio->settling.fence_under_way = true;
     (void) coco_stdio_ref(stdio);
-    coco_ttrpc_client_call_async(stdio->agent, "grpc.Health", "Check", &request.base,
-                                 &grpc__health_check_response__descriptor,
-                                 FENCE_TIMEOUT_S * G_USEC_PER_SEC, stdio->cancellable, on_fence,
-                                 stdio);
+    coco_agent_check(&call);
 }
 
 static void
@@ -422,16 +425,11 @@ coco_stdio_end_input(CocoStdio *stdio)
 static void
 tell_end_of_input(CocoStdio *stdio)
 {
-    Grpc__CloseStdinRequest request = GRPC__CLOSE_STDIN_REQUEST__INIT;
+    CocoAgentCall call = agent_call(stdio, NULL, NULL);
+    const CocoAgentProcess process = { stdio->container_id, stdio->exec_id };
 
     coco_stdio_end_input(stdio);
-    if (stdio->agent == NULL)
-        return;
-    request.container_id = stdio->container_id;
-    request.exec_id = stdio->exec_id;
-    coco_ttrpc_client_call_async(stdio->agent, SERVICE, "CloseStdin", &request.base,
-                                 &google__protobuf__empty__descriptor, 0, stdio->cancellable, NULL,
-                                 NULL);
+    coco_agent_close_stdin(&call, &process);
 }
 
 static void
@@ -455,17 +453,12 @@ on_input_written(GObject *source, GAsyncResult *result, void *user_data)
 static void
 send_input(CocoStdio *stdio, unsigned char *data, size_t length)
 {
-    Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
+    CocoAgentCall call = agent_call(stdio, on_input_written, stdio);
+    const CocoAgentProcess process = { stdio->container_id, stdio->exec_id };
 
-    request.container_id = stdio->container_id;
-    request.exec_id = stdio->exec_id;
-    request.data.data = data;
-    request.data.len = length;
     stdio->input.busy = true;
     (void) coco_stdio_ref(stdio);
-    coco_ttrpc_client_call_async(stdio->agent, SERVICE, "WriteStdin", &request.base,
-                                 &grpc__write_stream_response__descriptor, 0, stdio->cancellable,
-                                 on_input_written, stdio);
+    coco_agent_write_stdin(&call, &process, data, length);
 }
 
 static gboolean

@@ -4,8 +4,6 @@
  */
 #include "shim/task/guest-create.h"
 
-#include "google/protobuf/empty.pb-c.h"
-
 #define REMOVE_TIMEOUT_S 30
 
 typedef struct {
@@ -33,12 +31,10 @@ on_timeout(void *user_data)
 static void
 remove_late(CocoPod *pod, const char *id)
 {
-    Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+    CocoAgentCall call = coco_pod_call_of_agent(pod, REMOVE_TIMEOUT_S, NULL, NULL);
 
     g_message("container %s came after its Create had given up, and is removed", id);
-    request.container_id = (char *) id;
-    coco_pod_call_agent(pod, "RemoveContainer", &request.base, &google__protobuf__empty__descriptor,
-                        REMOVE_TIMEOUT_S, NULL, NULL);
+    coco_agent_remove_container(&call, id);
 }
 
 static void
@@ -60,17 +56,17 @@ on_answer(GObject *source, GAsyncResult *result, void *user_data)
 }
 
 void
-coco_guest_create(CocoPod *pod, const Grpc__CreateContainerRequest *request, unsigned int timeout_s,
+coco_guest_create(CocoPod *pod, const CocoAgentContainer *container, unsigned int timeout_s,
                   GAsyncReadyCallback callback, void *user_data)
 {
     Creation *creation = g_new0(Creation, 1);
+    CocoAgentCall call = coco_pod_call_of_agent(pod, 0, on_answer, creation);
 
     creation->pod = pod;
-    creation->id = g_strdup(request->container_id);
+    creation->id = g_strdup(container->id);
     creation->timeout_s = timeout_s;
     creation->callback = callback;
     creation->user_data = user_data;
     creation->source = g_timeout_add_seconds(timeout_s, on_timeout, creation);
-    coco_pod_call_agent(pod, "CreateContainer", &request->base,
-                        &google__protobuf__empty__descriptor, 0, on_answer, creation);
+    coco_agent_create_container(&call, container);
 }

@@ -13,5 +13,5 @@
 #include "shim/pod/pod.h"
 
 /* callback finishes with coco_ttrpc_client_call_finish(). */
-void coco_guest_create(CocoPod *pod, const Grpc__CreateContainerRequest *request,
-                       unsigned int timeout_s, GAsyncReadyCallback callback, void *user_data);
+void coco_guest_create(CocoPod *pod, const CocoAgentContainer *container, unsigned int timeout_s,
+                       GAsyncReadyCallback callback, void *user_data);

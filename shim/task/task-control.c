@@ -57,13 +57,26 @@ on_killed(GObject *source, GAsyncResult *result, void *user_data)
     }
 }
 
+/* The first process is meant by an empty exec id: with SIGKILL the agent then ends the whole
+ * container. */
+static void
+send_signal(CocoTaskOp *op, const Containerd__Task__V2__KillRequest *request)
+{
+    const CocoAgentProcess in_guest = { request->id, request->exec_id };
+    CocoAgentCall call;
+
+    if (is_kill_of_container(op))
+        coco_kill_promise_make(op->pod, op->container);
+    call = coco_pod_call_of_silent_agent(op->pod, SIGNAL_TIMEOUT_S, on_killed, op);
+    coco_agent_signal_process(&call, &in_guest, request->signal);
+}
+
 void
 coco_task_kill(CocoTtrpcCall *call, void *pod)
 {
     const Containerd__Task__V2__KillRequest *request =
         (const void *) coco_ttrpc_call_get_request(call);
     CocoTaskOp *op = coco_task_op_find(pod, call, request->id, request->exec_id);
-    Grpc__SignalProcessRequest signal_request = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
 
     if (op == NULL)
         return;
@@ -81,16 +94,7 @@ coco_task_kill(CocoTtrpcCall *call, void *pod)
     } else if (request->signal > MAX_SIGNAL) {
         fail_literal(op, COCO_TTRPC_INVALID_ARGUMENT, "no such signal: invalid argument");
     } else {
-        /* The first process is meant by an empty exec id: with SIGKILL the agent then ends the
-         * whole container. */
-        signal_request.container_id = request->id;
-        signal_request.exec_id = request->exec_id;
-        signal_request.signal = request->signal;
-        if (is_kill_of_container(op))
-            coco_kill_promise_make(op->pod, op->container);
-        coco_pod_call_silent_agent(op->pod, "SignalProcess", &signal_request.base,
-                                   &google__protobuf__empty__descriptor, SIGNAL_TIMEOUT_S,
-                                   on_killed, op);
+        send_signal(op, request);
     }
 }
 
@@ -139,7 +143,7 @@ coco_task_pause(CocoTtrpcCall *call, void *pod)
     const Containerd__Task__V2__PauseRequest *request =
         (const void *) coco_ttrpc_call_get_request(call);
     CocoTaskOp *op = coco_task_op_find(pod, call, request->id, "");
-    Grpc__PauseContainerRequest pause = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
+    CocoAgentCall pause;
 
     if (op == NULL)
         return;
@@ -148,9 +152,8 @@ coco_task_pause(CocoTtrpcCall *call, void *pod)
     } else if (coco_task_op_status(op) != CONTAINERD__V1__TYPES__STATUS__RUNNING) {
         coco_task_op_refuse(op, "pause", "container");
     } else {
-        pause.container_id = request->id;
-        coco_pod_call_agent(op->pod, "PauseContainer", &pause.base,
-                            &google__protobuf__empty__descriptor, CALL_TIMEOUT_S, on_paused, op);
+        pause = coco_pod_call_of_agent(op->pod, CALL_TIMEOUT_S, on_paused, op);
+        coco_agent_pause_container(&pause, request->id);
     }
 }
 
@@ -160,7 +163,7 @@ coco_task_resume(CocoTtrpcCall *call, void *pod)
     const Containerd__Task__V2__ResumeRequest *request =
         (const void *) coco_ttrpc_call_get_request(call);
     CocoTaskOp *op = coco_task_op_find(pod, call, request->id, "");
-    Grpc__ResumeContainerRequest resume = GRPC__RESUME_CONTAINER_REQUEST__INIT;
+    CocoAgentCall resume;
 
     if (op == NULL)
         return;
@@ -171,24 +174,20 @@ coco_task_resume(CocoTtrpcCall *call, void *pod)
     } else if (coco_task_op_status(op) != CONTAINERD__V1__TYPES__STATUS__PAUSED) {
         coco_task_op_refuse(op, "resume", "container");
     } else {
-        resume.container_id = request->id;
-        coco_pod_call_agent(op->pod, "ResumeContainer", &resume.base,
-                            &google__protobuf__empty__descriptor, CALL_TIMEOUT_S, on_resumed, op);
+        resume = coco_pod_call_of_agent(op->pod, CALL_TIMEOUT_S, on_resumed, op);
+        coco_agent_resume_container(&resume, request->id);
     }
 }
 
 static void
 call_resize(CocoPod *pod, const CocoProcess *process, GAsyncReadyCallback callback, void *user_data)
 {
-    Grpc__TtyWinResizeRequest resize = GRPC__TTY_WIN_RESIZE_REQUEST__INIT;
+    CocoAgentCall call = coco_pod_call_of_agent(pod, CALL_TIMEOUT_S, callback, user_data);
     CocoWindowSize size = coco_process_window(process);
+    const CocoAgentProcess in_guest = { coco_process_container_id(process),
+                                        coco_process_agent_id(process) };
 
-    resize.container_id = (char *) coco_process_container_id(process);
-    resize.exec_id = (char *) coco_process_agent_id(process);
-    resize.row = size.rows;
-    resize.column = size.columns;
-    coco_pod_call_agent(pod, "TtyWinResize", &resize.base, &google__protobuf__empty__descriptor,
-                        CALL_TIMEOUT_S, callback, user_data);
+    coco_agent_resize(&call, &in_guest, size.rows, size.columns);
 }
 
 static void
@@ -242,7 +241,7 @@ coco_task_update(CocoTtrpcCall *call, void *pod)
     const Containerd__Task__V2__UpdateTaskRequest *request =
         (const void *) coco_ttrpc_call_get_request(call);
     CocoTaskOp *op = coco_task_op_find(pod, call, request->id, "");
-    Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+    CocoAgentCall update;
     g_autoptr(Grpc__LinuxResources) resources = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -264,11 +263,8 @@ coco_task_update(CocoTtrpcCall *call, void *pod)
         return;
     }
     coco_guest_resources_adapt(resources);
-    update.container_id = request->id;
-    update.resources = resources;
-    coco_pod_call_agent(op->pod, "UpdateContainer", &update.base,
-                        &google__protobuf__empty__descriptor, CALL_TIMEOUT_S, coco_task_op_on_empty,
-                        op);
+    update = coco_pod_call_of_agent(op->pod, CALL_TIMEOUT_S, coco_task_op_on_empty, op);
+    coco_agent_update_container(&update, request->id, resources);
 }
 
 static void
@@ -296,11 +292,10 @@ coco_task_stats(CocoTtrpcCall *call, void *pod)
     const Containerd__Task__V2__StatsRequest *request =
         (const void *) coco_ttrpc_call_get_request(call);
     CocoTaskOp *op = coco_task_op_find(pod, call, request->id, "");
-    Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;
+    CocoAgentCall stats;
 
     if (op == NULL)
         return;
-    stats.container_id = request->id;
-    coco_pod_call_agent(op->pod, "StatsContainer", &stats.base,
-                        &grpc__stats_container_response__descriptor, STATS_TIMEOUT_S, on_stats, op);
+    stats = coco_pod_call_of_agent(op->pod, STATS_TIMEOUT_S, on_stats, op);
+    coco_agent_stats_container(&stats, request->id);
 }

@@ -157,19 +157,18 @@ static void
 create_in_guest(CocoTaskOp *op, char *const *places)
 {
     Create *create = op->extra;
-    Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
-    Grpc__Storage **storages = NULL;
+    size_t n_storages = create->root.n_disks;
+    Grpc__Storage **storages =
+        n_storages > 0 ? coco_root_plan_storages(&create->root, places, create->spec->root->path)
+                       : NULL;
+    const CocoAgentContainer container = { .id = coco_container_id(op->container),
+                                           .spec = create->spec,
+                                           .sandbox_pidns = create->pidns,
+                                           .storages = storages,
+                                           .n_storages = n_storages };
 
-    request.container_id = (char *) coco_container_id(op->container);
-    request.exec_id = request.container_id;
-    request.oci = create->spec;
-    request.sandbox_pidns = create->pidns;
-    request.n_storages = create->root.n_disks;
-    if (request.n_storages > 0)
-        request.storages = storages =
-            coco_root_plan_storages(&create->root, places, create->spec->root->path);
-    coco_guest_create(op->pod, &request, CREATE_TIMEOUT_S, on_created, op);
-    coco_root_storages_free(storages, request.n_storages);
+    coco_guest_create(op->pod, &container, CREATE_TIMEOUT_S, on_created, op);
+    coco_root_storages_free(storages, n_storages);
     g_clear_pointer(&create->spec, grpc__spec__auto_free);
 }
 

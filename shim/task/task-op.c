@@ -83,13 +83,10 @@ on_removed_in_guest(GObject *source, GAsyncResult *result, void *user_data)
 void
 coco_task_op_remove_in_guest(CocoTaskOp *op, void (*removed)(CocoTaskOp *op))
 {
-    Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+    CocoAgentCall call = coco_pod_call_of_agent(op->pod, REMOVE_TIMEOUT_S, on_removed_in_guest, op);
 
     op->removed = removed;
-    request.container_id = (char *) coco_container_id(op->container);
-    coco_pod_call_agent(op->pod, "RemoveContainer", &request.base,
-                        &google__protobuf__empty__descriptor, REMOVE_TIMEOUT_S, on_removed_in_guest,
-                        op);
+    coco_agent_remove_container(&call, coco_container_id(op->container));
 }
 
 uint32_t

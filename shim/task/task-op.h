@@ -38,7 +38,7 @@ CocoTaskOp *coco_task_op_find(CocoPod *pod, CocoTtrpcCall *call, const char *id,
                               const char *exec_id);
 
 /* Takes the answer of the agent for an op whose answer to containerd is empty. A callback for
- * coco_pod_call_agent(). */
+ * coco_pod_call_of_agent(). */
 void coco_task_op_on_empty(GObject *source, GAsyncResult *result, void *op);
 
 /* Has the agent remove the container, then calls removed. A container that the guest cannot remove

@@ -70,16 +70,15 @@ on_process_exit(GObject *source, GAsyncResult *result, void *user_data)
 void
 coco_task_watch_exit(CocoPod *pod, CocoContainer *container, CocoProcess *process)
 {
-    Grpc__WaitProcessRequest request = GRPC__WAIT_PROCESS_REQUEST__INIT;
     ExitWatch *watch = g_new0(ExitWatch, 1);
+    CocoAgentCall call = coco_pod_call_of_agent(pod, 0, on_process_exit, watch);
+    const CocoAgentProcess in_guest = { coco_container_id(container),
+                                        coco_process_agent_id(process) };
 
     watch->pod = pod;
     watch->container = coco_container_ref(container);
     watch->process = coco_process_ref(process);
-    request.container_id = (char *) coco_container_id(container);
-    request.exec_id = (char *) coco_process_agent_id(process);
-    coco_pod_call_agent(pod, "WaitProcess", &request.base, &grpc__wait_process_response__descriptor,
-                        0, on_process_exit, watch);
+    coco_agent_wait_process(&call, &in_guest);
 }
 
 /* Clients look for the words of a runtime, and take NOT_FOUND for a task that is not there. */
@@ -178,24 +177,20 @@ on_exec_started(GObject *source, GAsyncResult *result, void *user_data)
 static void
 start_container(CocoTaskOp *op)
 {
-    Grpc__StartContainerRequest request = GRPC__START_CONTAINER_REQUEST__INIT;
+    CocoAgentCall call = coco_pod_call_of_agent(op->pod, START_TIMEOUT_S, on_started, op);
 
-    request.container_id = (char *) coco_container_id(op->container);
-    coco_pod_call_agent(op->pod, "StartContainer", &request.base,
-                        &google__protobuf__empty__descriptor, START_TIMEOUT_S, on_started, op);
+    coco_agent_start_container(&call, coco_container_id(op->container));
 }
 
 static void
 start_exec(CocoTaskOp *op)
 {
-    Grpc__ExecProcessRequest request = GRPC__EXEC_PROCESS_REQUEST__INIT;
     g_autoptr(Grpc__Process) spec = coco_process_steal_spec(op->process);
+    CocoAgentCall call = coco_pod_call_of_agent(op->pod, START_TIMEOUT_S, on_exec_started, op);
+    const CocoAgentProcess in_guest = { coco_container_id(op->container),
+                                        coco_process_exec_id(op->process) };
 
-    request.container_id = (char *) coco_container_id(op->container);
-    request.exec_id = (char *) coco_process_exec_id(op->process);
-    request.process = spec;
-    coco_pod_call_agent(op->pod, "ExecProcess", &request.base, &google__protobuf__empty__descriptor,
-                        START_TIMEOUT_S, on_exec_started, op);
+    coco_agent_exec_process(&call, &in_guest, spec);
 }
 
 static void

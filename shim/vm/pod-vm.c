@@ -13,7 +13,7 @@
 
 #include <glib-unix.h>
 
-#include "google/protobuf/empty.pb-c.h"
+#include "guest-protocol/agent/agent-call.h"
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/ttrpc/transport.h"
@@ -277,6 +277,17 @@ on_sandbox_created(GObject *source, GAsyncResult *result, void *user_data)
     tell_soon(vm);
 }
 
+/* One of the calls before the VM is ready. */
+static CocoAgentCall
+set_up_call(CocoPodVm *vm, GAsyncReadyCallback callback)
+{
+    return (CocoAgentCall){ .client = vm->agent,
+                            .timeout_us = vm->launched->agent_timeout_us,
+                            .cancellable = vm->cancellable,
+                            .callback = callback,
+                            .user_data = vm };
+}
+
 static void
 create_sandbox(CocoPodVm *vm)
 {
@@ -285,7 +296,12 @@ create_sandbox(CocoPodVm *vm)
     Grpc__Storage shm = GRPC__STORAGE__INIT;
     Grpc__Storage share = GRPC__STORAGE__INIT;
     Grpc__Storage *storages[] = { &shm, &share };
-    Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+    const CocoAgentSandbox sandbox = { .id = vm->pod_id,
+                                       .hostname = vm->hostname,
+                                       .dns = vm->dns,
+                                       .storages = storages,
+                                       .n_storages = vm->launched->virtiofsd_pid > 0 ? 2 : 1 };
+    CocoAgentCall call = set_up_call(vm, on_sandbox_created);
 
     shm.driver = (char *) "ephemeral";
     shm.source = (char *) "shm";
@@ -297,16 +313,7 @@ create_sandbox(CocoPodVm *vm)
     share.source = (char *) SHARE_TAG;
     share.fstype = (char *) "virtiofs";
     share.mount_point = (char *) COCO_SHARE_IN_GUEST "/";
-    request.sandbox_id = vm->pod_id;
-    request.hostname = vm->hostname;
-    request.dns = vm->dns;
-    request.n_dns = g_strv_length(vm->dns);
-    request.storages = storages;
-    request.n_storages = vm->launched->virtiofsd_pid > 0 ? 2 : 1;
-    coco_ttrpc_client_call_async(vm->agent, "grpc.AgentService", "CreateSandbox", &request.base,
-                                 &google__protobuf__empty__descriptor,
-                                 vm->launched->agent_timeout_us, vm->cancellable,
-                                 on_sandbox_created, vm);
+    coco_agent_create_sandbox(&call, &sandbox);
 }
 
 static void
@@ -344,8 +351,8 @@ on_connected(GObject *source, GAsyncResult *result, void *user_data)
 {
     g_autoptr(GError) error = NULL;
     int fd = coco_transport_connect_finish(result, &error);
-    Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
     CocoPodVm *vm = user_data;
+    CocoAgentCall call;
 
     if (g_error_matches(error, COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED))
         return;
@@ -356,9 +363,8 @@ on_connected(GObject *source, GAsyncResult *result, void *user_data)
     vm->agent = coco_ttrpc_client_new(fd);
     vm->watchdog = coco_watchdog_new(vm->agent);
     coco_ttrpc_client_set_closed_func(vm->agent, on_agent_closed, vm);
-    coco_ttrpc_client_call_async(vm->agent, "grpc.Health", "Check", &request.base,
-                                 &grpc__health_check_response__descriptor,
-                                 vm->launched->agent_timeout_us, vm->cancellable, on_health, vm);
+    call = set_up_call(vm, on_health);
+    coco_agent_check(&call);
 }
 
 static void

@@ -277,18 +277,26 @@ Test(agent_call, streams)
     end();
 }
 
-Test(agent_call, a_guest_that_is_gone)
+Test(agent_call, a_guest_that_is_gone_or_silent)
 {
     const CocoAgentCall gone = { .callback = on_reply };
+    const CocoAgentCall silent = { .client = client, .silence_us = 3000000, .callback = on_reply };
 
     coco_agent_start_container(&gone, "box");
     cr_expect_eq(n_replies, 0, "a callback from inside the call");
     while (n_replies == 0)
         g_main_context_iteration(NULL, TRUE);
     cr_assert(g_error_matches(failure, COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE));
-    cr_expect_str_eq(failure->message, "the guest is gone");
+    cr_expect_str_eq(failure->message, "the VM is gone");
+    g_clear_error(&failure);
+    coco_agent_pause_container(&silent, "box");
+    while (n_replies == 1)
+        g_main_context_iteration(NULL, TRUE);
+    cr_assert(g_error_matches(failure, COCO_TTRPC_ERROR, COCO_TTRPC_DEADLINE_EXCEEDED));
+    cr_expect_str_eq(failure->message, "PauseContainer: the guest has not answered for 3 s");
     g_clear_error(&failure);
     coco_agent_start_container(&(const CocoAgentCall){ 0 }, "box");
     run_pending();
-    cr_expect_eq(n_replies, 1);
+    cr_expect_eq(n_replies, 2);
+    cr_expect_null(got, "nobody was asked");
 }

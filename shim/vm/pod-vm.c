@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Effects of the VM's states: the launcher run, the agent's first answers, pidfds on what was left
+ * Effects of the VM's states: the launcher run, the agent's first answers, the end of what was left
  * running, and the order of the end (QEMU first; then the console logger reads its end of file and
  * virtiofsd leaves by itself; whatever is still there is swept).
  */
 #include "shim/vm/pod-vm.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/pidfd.h>
-
-#include <glib-unix.h>
+#include <glib.h>
 
 #include "guest-protocol/agent/agent-call.h"
-#include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest-protocol/ttrpc/transport.h"
 #include "shim/storage/share.h"
@@ -23,25 +17,12 @@
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 #include "shim/vm/pod-vm-fsm.h"
+#include "shim/vm/vm-processes.h"
 #include "shim/vm/watchdog.h"
 
 #define SHARE_TAG "kataShared"
 #define LEAVE_MS 1000 /* for logger and virtiofsd to leave by themselves */
 #define SWEEP_TIMEOUT_MS 5000
-
-typedef enum {
-    PROCESS_VM,
-    PROCESS_VIRTIOFSD,
-    PROCESS_CONSOLE,
-    N_PROCESSES
-} Process;
-
-typedef struct {
-    CocoPodVm *vm;
-    Process which;
-    int pidfd;
-    unsigned int source;
-} ProcessWatch;
 
 typedef struct {
     CocoPodVmReadyFunc func;
@@ -69,7 +50,7 @@ struct _CocoPodVm {
     bool has_share;
     size_t n_disks;
     CocoLaunchResult *launched;
-    ProcessWatch processes[N_PROCESSES];
+    CocoVmProcesses *processes;
     CocoTtrpcClient *agent;
     CocoWatchdog *watchdog;
     GError *reason; /* why it is not, or no longer, READY */
@@ -85,6 +66,7 @@ struct _CocoPodVm {
 };
 
 static void on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data);
+static void on_process_gone(CocoVmProcess which, void *user_data);
 static void enter_stopping(CocoPodVm *vm);
 static void continue_stopping(CocoPodVm *vm);
 
@@ -130,18 +112,8 @@ coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
     vm->cancellable = g_cancellable_new();
     vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
     vm->stop_waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
-    for (unsigned int i = 0; i < N_PROCESSES; i++)
-        vm->processes[i] = (ProcessWatch){ .vm = vm, .which = (Process) i, .pidfd = -1 };
+    vm->processes = coco_vm_processes_new(on_process_gone, vm);
     return vm;
-}
-
-static void
-unwatch_processes(CocoPodVm *vm)
-{
-    for (unsigned int i = 0; i < N_PROCESSES; i++) {
-        g_clear_handle_id(&vm->processes[i].source, g_source_remove);
-        coco_fd_clear(&vm->processes[i].pidfd);
-    }
 }
 
 void
@@ -150,9 +122,8 @@ coco_pod_vm_free(CocoPodVm *vm)
     if (vm == NULL)
         return;
     g_cancellable_cancel(vm->cancellable);
-    if (vm->processes[PROCESS_VM].pidfd >= 0)
-        (void) pidfd_send_signal(vm->processes[PROCESS_VM].pidfd, SIGKILL, NULL, 0);
-    unwatch_processes(vm);
+    coco_vm_processes_kill_vm(vm->processes);
+    coco_vm_processes_free(vm->processes);
     g_clear_handle_id(&vm->tell_source, g_source_remove);
     g_clear_handle_id(&vm->leave_source, g_source_remove);
     g_clear_pointer(&vm->watchdog, coco_watchdog_free);
@@ -377,63 +348,33 @@ on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data)
     fail(vm, error);
 }
 
-static gboolean
-on_process_gone(int fd, GIOCondition condition, void *user_data)
+static void
+on_process_gone(CocoVmProcess which, void *user_data)
 {
-    ProcessWatch *watch = user_data;
-    CocoPodVm *vm = watch->vm;
-    g_autoptr(GError) error = NULL;
+    CocoPodVm *vm = user_data;
 
-    watch->source = 0;
-    coco_fd_clear(&watch->pidfd);
-    if (watch->which != PROCESS_CONSOLE) {
-        error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE, "%s ended (pid %d)",
-                            watch->which == PROCESS_VM ? "the VM" : "virtiofsd",
-                            watch->which == PROCESS_VM ? vm->launched->vm_pid
-                                                       : vm->launched->virtiofsd_pid);
+    if (which != COCO_VM_PROCESS_CONSOLE) {
+        g_autoptr(GError) error = g_error_new(
+            COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE, "%s ended (pid %d)",
+            coco_vm_process_name(which),
+            which == COCO_VM_PROCESS_VM ? vm->launched->vm_pid : vm->launched->virtiofsd_pid);
+
         fail(vm, error);
     }
     if (vm->state == COCO_POD_VM_STOPPING)
         continue_stopping(vm);
-    return G_SOURCE_REMOVE;
-}
-
-/* False with errno: nothing tells of its end. ESRCH: it has ended. */
-static bool
-watch_process(CocoPodVm *vm, Process which, pid_t pid)
-{
-    ProcessWatch *watch = &vm->processes[which];
-
-    if (pid <= 0)
-        return true;
-    watch->pidfd = pidfd_open(pid, 0);
-    if (watch->pidfd < 0)
-        return false;
-    watch->source = g_unix_fd_add(watch->pidfd, G_IO_IN, on_process_gone, watch);
-    return true;
 }
 
 static bool
 watch_launched(CocoPodVm *vm, GError **error)
 {
-    static const char *const names[N_PROCESSES] = { "the VM", "virtiofsd", "the console logger" };
-    const pid_t pids[N_PROCESSES] = { vm->launched->vm_pid, vm->launched->virtiofsd_pid,
-                                      vm->launched->console_pid };
+    const pid_t pids[COCO_N_VM_PROCESSES] = {
+        [COCO_VM_PROCESS_VM] = vm->launched->vm_pid,
+        [COCO_VM_PROCESS_VIRTIOFSD] = vm->launched->virtiofsd_pid,
+        [COCO_VM_PROCESS_CONSOLE] = vm->launched->console_pid,
+    };
 
-    for (unsigned int i = 0; i < N_PROCESSES; i++) {
-        if (watch_process(vm, (Process) i, pids[i]))
-            continue;
-        if (errno != ESRCH)
-            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE, "watch %s (pid %d): %s",
-                        names[i], pids[i], g_strerror(errno));
-        else if (i != PROCESS_CONSOLE)
-            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE,
-                        "%s ended at once (pid %d)", names[i], pids[i]);
-        else
-            continue;
-        return false;
-    }
-    return true;
+    return coco_vm_processes_watch(vm->processes, pids, error);
 }
 
 static void
@@ -556,7 +497,7 @@ enter_gone(CocoPodVm *vm)
     bool was_asked = vm->asked_to_stop;
 
     g_clear_handle_id(&vm->leave_source, g_source_remove);
-    unwatch_processes(vm);
+    coco_vm_processes_unwatch(vm->processes);
     complete_reason(vm);
     tell_soon(vm);
     if (vm->on_gone != NULL && vm->was_launched && !was_asked)
@@ -595,9 +536,10 @@ on_leave_timeout(void *user_data)
 static void
 continue_stopping(CocoPodVm *vm)
 {
-    if (vm->launcher_runs || vm->processes[PROCESS_VM].pidfd >= 0)
+    if (vm->launcher_runs || coco_vm_processes_runs(vm->processes, COCO_VM_PROCESS_VM))
         return;
-    if (vm->processes[PROCESS_VIRTIOFSD].pidfd < 0 && vm->processes[PROCESS_CONSOLE].pidfd < 0)
+    if (!coco_vm_processes_runs(vm->processes, COCO_VM_PROCESS_VIRTIOFSD) &&
+        !coco_vm_processes_runs(vm->processes, COCO_VM_PROCESS_CONSOLE))
         sweep(vm);
     else if (vm->leave_source == 0)
         vm->leave_source = g_timeout_add(LEAVE_MS, on_leave_timeout, vm);
@@ -619,8 +561,7 @@ enter_stopping(CocoPodVm *vm)
     g_cancellable_cancel(vm->cancellable);
     if (vm->agent != NULL)
         coco_ttrpc_client_set_closed_func(vm->agent, NULL, NULL);
-    if (vm->processes[PROCESS_VM].pidfd >= 0)
-        (void) pidfd_send_signal(vm->processes[PROCESS_VM].pidfd, SIGKILL, NULL, 0);
+    coco_vm_processes_kill_vm(vm->processes);
     /* From the main loop: the caller may be a callback of what is going to be taken down. */
     vm->leave_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_stopping_idle, vm, NULL);
 }

@@ -81,7 +81,7 @@ def make_initrd(tree):
     """Busybox and the few modules that the disks need."""
     builder = image_builder()
     folder = next((tree / "usr" / "lib" / "modules").iterdir())
-    modules = builder.collect_modules(str(folder), BOOT_MODULES)
+    modules, _ = builder.collect_modules(str(folder), BOOT_MODULES)
     entries = {name: (stat.S_IFREG | 0o644, data) for name, data in modules}
     entries["modules.list"] = (stat.S_IFREG | 0o644, "".join(f"/{name}\n" for name, _ in modules).encode())
     busybox = next(p for p in (tree / "usr" / "bin" / "busybox", tree / "bin" / "busybox") if p.exists())

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <linux/vm_sockets.h>
 
 #include <glib-unix.h>
 
@@ -26,7 +27,7 @@ typedef struct {
 typedef struct {
     CocoTtrpcServer *server;
     int fd;
-    bool same_user;
+    bool only_known;
     GSource *source; /* for the next connection, or the pause */
 } Listener;
 
@@ -105,22 +106,36 @@ pause_listener(Listener *listener)
     set_source(listener, g_timeout_source_new(COCO_TTRPC_ACCEPT_PAUSE_MS), on_pause_timeout);
 }
 
-/* True unless the peer is on a unix socket and runs as somebody else. */
 static bool
-is_same_user(int fd)
+runs_as_we_do(int fd)
 {
     struct ucred peer = { .uid = (uid_t) -1, .gid = (gid_t) -1 };
     socklen_t length = sizeof peer;
-    int domain = AF_UNSPEC;
-    socklen_t domain_length = sizeof domain;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_length) < 0)
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid() &&
+           peer.gid == getegid();
+}
+
+/* Not a process of this machine that came by the loopback (CID 1, or our own). */
+static bool
+is_the_host(int fd)
+{
+    struct sockaddr_vm peer = { .svm_cid = VMADDR_CID_ANY };
+    socklen_t length = sizeof peer;
+
+    return getpeername(fd, (struct sockaddr *) &peer, &length) == 0 &&
+           peer.svm_cid == VMADDR_CID_HOST;
+}
+
+static bool
+is_known(int fd)
+{
+    int domain = AF_UNSPEC;
+    socklen_t length = sizeof domain;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0)
         return false;
-    if (domain != AF_UNIX)
-        return true;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
-        return false;
-    return peer.uid == geteuid() && peer.gid == getegid();
+    return domain == AF_UNIX ? runs_as_we_do(fd) : domain != AF_VSOCK || is_the_host(fd);
 }
 
 static bool
@@ -140,7 +155,7 @@ accept_one(Listener *listener)
             pause_listener(listener);
         return errno == ECONNABORTED || errno == EINTR;
     }
-    if (!listener->same_user || is_same_user(fd))
+    if (!listener->only_known || is_known(fd))
         coco_ttrpc_server_add_connection(listener->server, coco_fd_steal(&fd));
     return true;
 }
@@ -225,14 +240,14 @@ coco_ttrpc_server_add_service(CocoTtrpcServer *server, const CocoTtrpcService *s
 }
 
 void
-coco_ttrpc_server_listen(CocoTtrpcServer *server, int listen_fd, bool same_user)
+coco_ttrpc_server_listen(CocoTtrpcServer *server, int listen_fd, bool only_known)
 {
     Listener *listener = g_new0(Listener, 1);
 
     (void) g_unix_set_fd_nonblocking(listen_fd, TRUE, NULL);
     listener->server = server;
     listener->fd = listen_fd;
-    listener->same_user = same_user;
+    listener->only_known = only_known;
     g_ptr_array_add(server->listeners, listener);
     watch_listener(listener);
 }

@@ -35,10 +35,10 @@ void coco_ttrpc_server_free(CocoTtrpcServer *server);
 void coco_ttrpc_server_add_service(CocoTtrpcServer *server, const CocoTtrpcService *service,
                                    void *user_data);
 
-/* Accepts connections on listen_fd (takes). With same_user, a peer on a unix socket whose effective
- * uid or gid (SO_PEERCRED) differs from ours is closed at once, as containerd's and the Go shims'
- * servers do. */
-void coco_ttrpc_server_listen(CocoTtrpcServer *server, int listen_fd, bool same_user);
+/* Accepts connections on listen_fd (takes). With only_known, a peer on a unix socket whose
+ * effective uid or gid (SO_PEERCRED) differs from ours is closed at once, as containerd's and the
+ * Go shims' servers do, and so is one on vsock that is not the host: a container's loopback. */
+void coco_ttrpc_server_listen(CocoTtrpcServer *server, int listen_fd, bool only_known);
 
 /* Serves one connection on fd (takes), which may be any non-blocking-capable byte stream: socket,
  * virtio-serial port, socketpair end. */

@@ -122,7 +122,7 @@ listen_in_guest(Agent *agent, GError **error)
     int fd = coco_transport_listen(address, &vsock_error);
 
     if (fd >= 0)
-        coco_ttrpc_server_listen(agent->server, fd, false);
+        coco_ttrpc_server_listen(agent->server, fd, true);
     else
         g_debug("no vsock: %s", vsock_error->message);
     agent->channel_server = coco_ttrpc_server_new();

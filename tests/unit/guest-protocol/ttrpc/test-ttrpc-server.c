@@ -417,14 +417,14 @@ connect_to(const char *path)
 }
 
 static RawPeer
-listen_and_connect(bool same_user, uid_t as_uid, uid_t *back)
+listen_and_connect(bool only_known, uid_t as_uid, uid_t *back)
 {
     g_autofree char *dir = g_dir_make_tmp("coco-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(dir, "s", NULL);
     g_autofree char *address = g_strconcat("unix://", path, NULL);
     RawPeer other = { .decoder = coco_ttrpc_decoder_new() };
 
-    coco_ttrpc_server_listen(server, coco_transport_listen(address, NULL), same_user);
+    coco_ttrpc_server_listen(server, coco_transport_listen(address, NULL), only_known);
     *back = geteuid();
     if (as_uid != 0) {
         cr_assert_eq(chmod(dir, 0755), 0);

@@ -82,12 +82,28 @@ make(int directory, const char *name, bool is_directory)
     return file >= 0;
 }
 
+/* For people: where an open directory is by now. */
+static char *
+describe(int directory, const char *name)
+{
+    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", directory);
+    g_autofree char *path = g_file_read_link(link, NULL);
+
+    return g_build_filename(path != NULL ? path : "", name, NULL);
+}
+
 int
 coco_mount_point_make(int directory, const char *name, bool is_directory, GError **error)
 {
     int point = make(directory, name, is_directory) ? coco_mount_point_open(directory, name) : -1;
+    int saved = errno;
+    g_autofree char *path = NULL;
 
-    return point >= 0 ? point : fail("make mount point", name, error);
+    if (point >= 0)
+        return point;
+    path = describe(directory, name);
+    errno = saved;
+    return fail("make mount point", path, error);
 }
 
 /* umount2() knows paths only: the link of /proc leads to the open directory, whatever is its name

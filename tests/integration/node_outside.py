@@ -91,8 +91,8 @@ def test_hang(case):
     """A command that says nothing for too long: the console, and an exit code of its own."""
     before = machine_state(case)
     words = command("sh", "-c", "echo begun; echo last words >/dev/console; sleep 1000")
-    words[1:1] = ["--quiet-seconds", "15"]
-    done = processes.run(words, seconds=300, check=False, env=environment(case))
-    equal(done.returncode, 125)
-    contains(done.stderr, "said nothing for 15 s", "last words")
+    words[1:1] = ["--quiet-seconds", "60"]  # a busy machine takes its time for "begun"
+    done = processes.run(words, seconds=400, check=False, env=environment(case))
+    equal(done.returncode, 125, what=done.stderr.decode(errors="replace"))
+    contains(done.stderr, "said nothing for 60 s", "last words")
     equal(machine_state(case), before)

@@ -35,6 +35,7 @@ struct _CocoPodSandbox {
     int64_t created_at;
     int64_t exited_at;
     uint32_t exit_status;
+    CocoPodSize size;
     Waiter starter;  /* of the start that is under way */
     GArray *waiters; /* of Waiter: for its end */
     Waiter remover;
@@ -304,6 +305,18 @@ take_cgroup(const CocoPodSandbox *sandbox, const Runtime__V1__PodSandboxConfig *
                                         coco_pod_dir_path(dir), error);
 }
 
+static void
+take_size(CocoPodSandbox *sandbox, const Runtime__V1__PodSandboxConfig *config)
+{
+    const Runtime__V1__LinuxContainerResources *limits =
+        config != NULL && config->linux != NULL ? config->linux->resources : NULL;
+
+    if (limits != NULL)
+        sandbox->size =
+            coco_pod_size_of_limits(limits->cpu_quota, (uint64_t) MAX(limits->cpu_period, 0),
+                                    limits->memory_limit_in_bytes);
+}
+
 static bool
 hold_network(CocoPodSandbox *sandbox, const char *path, GError **error)
 {
@@ -334,6 +347,7 @@ take_request(CocoPodSandbox *sandbox, const CreateRequest *request, GError **err
             return false;
     }
     annotated.config = config;
+    take_size(sandbox, config);
     return take_cgroup(sandbox, config, error) && take_tee(sandbox, &annotated, error) &&
            take_initdata(sandbox, &annotated, error) &&
            hold_network(sandbox, request->netns_path, error);
@@ -381,7 +395,9 @@ void
 coco_pod_sandbox_start(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *user_data)
 {
     CocoPodVm *vm = coco_pod_vm(sandbox->pod);
-    CocoLaunchNeeds needs = { .share = true, .hotplug = coco_pod_disks_are_possible() };
+    CocoLaunchNeeds needs = { .share = true,
+                              .hotplug = coco_pod_disks_are_possible(),
+                              .size = sandbox->size };
     g_autoptr(GError) error = NULL;
 
     if (!step(sandbox, COCO_SANDBOX_EV_START)) {

@@ -321,6 +321,21 @@ attach_later(const CocoTaskOp *op, Create *create, GError **error)
     return create->attaches;
 }
 
+/* The limits of the pod, as its first container tells them. */
+static CocoPodSize
+size_of(const Grpc__Spec *spec)
+{
+    const Grpc__LinuxResources *resources = spec->linux != NULL ? spec->linux->resources : NULL;
+    const Grpc__LinuxCPU *cpu = resources != NULL ? resources->cpu : NULL;
+    const Grpc__LinuxMemory *memory = resources != NULL ? resources->memory : NULL;
+    CocoPodSize size;
+
+    if (coco_pod_size_of_annotations(coco_guest_spec_annotation, (void *) spec, &size))
+        return size;
+    return coco_pod_size_of_limits(cpu != NULL ? cpu->quota : 0, cpu != NULL ? cpu->period : 0,
+                                   memory != NULL ? memory->limit : 0);
+}
+
 /* The first container says what the VM gets. A pod's others may need the share though it does not;
  * for their disks there is room. */
 static bool
@@ -331,6 +346,7 @@ settle_vm(const CocoTaskOp *op, GError **error)
     g_autofree CocoLaunchDisk *disks = launch_disks(&create->root);
     CocoLaunchNeeds needs = {
         .share = create->shares,
+        .size = size_of(create->spec),
         .hotplug = create->kind != COCO_KIND_SINGLE && coco_pod_disks_are_possible(),
         .disks = disks,
         .n_disks = create->root.n_disks,

@@ -510,6 +510,9 @@ line_of(const CocoLaunchNeeds *needs)
     }
     (void) json_object_object_add(line, "share", json_object_new_boolean(needs->share));
     (void) json_object_object_add(line, "hotplug", json_object_new_boolean(needs->hotplug));
+    (void) json_object_object_add(line, "vcpus", json_object_new_int64(needs->size.vcpus));
+    (void) json_object_object_add(line, "memory_mib",
+                                  json_object_new_int64(needs->size.memory_mib));
     (void) json_object_object_add(line, "disks", disks);
     text = g_strconcat(json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN), "\n", NULL);
     (void) json_object_put(line);

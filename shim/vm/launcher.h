@@ -16,6 +16,7 @@
 #include <gio/gio.h>
 
 #include "shim/host/signals.h"
+#include "shim/vm/pod-size.h"
 
 typedef enum {
     COCO_LAUNCHER_LAUNCH,
@@ -45,6 +46,7 @@ typedef struct {
 typedef struct {
     bool share;   /* the directory of the request is exported */
     bool hotplug; /* disks may be attached later */
+    CocoPodSize size;
     const CocoLaunchDisk *disks;
     size_t n_disks;
 } CocoLaunchNeeds;

@@ -37,6 +37,8 @@ static const CocoKeyInfo keys[] = {
     [COCO_KEY_VM_CPU] = { "vm", "cpu", "", COCO_KIND_WORD },
     NUMBER(COCO_KEY_VM_VCPUS, "vm", "vcpus", "1", 1, 255),
     NUMBER(COCO_KEY_VM_MEMORY_MIB, "vm", "memory_mib", "256", 64, 4 * 1024 * 1024),
+    NUMBER(COCO_KEY_VM_MAX_VCPUS, "vm", "max_vcpus", "0", 0, 255),
+    NUMBER(COCO_KEY_VM_MAX_MEMORY_MIB, "vm", "max_memory_mib", "0", 0, 4 * 1024 * 1024),
     [COCO_KEY_GUEST_KERNEL] = { "guest", "kernel", COCO_GUEST_DIR "/vmlinuz", COCO_KIND_PATH },
     [COCO_KEY_GUEST_INITRD] = { "guest", "initrd", COCO_GUEST_DIR "/initrd.img", COCO_KIND_OPTIONAL_PATH },
     [COCO_KEY_GUEST_CMDLINE] = { "guest", "cmdline", "", COCO_KIND_STRING },

@@ -25,6 +25,8 @@ typedef enum {
     COCO_KEY_VM_CPU,       /* string; "" = what suits the accelerator */
     COCO_KEY_VM_VCPUS,     /* number */
     COCO_KEY_VM_MEMORY_MIB,
+    COCO_KEY_VM_MAX_VCPUS, /* number; 0 = what the host has */
+    COCO_KEY_VM_MAX_MEMORY_MIB,
     COCO_KEY_GUEST_KERNEL, /* string: absolute path */
     COCO_KEY_GUEST_INITRD,
     COCO_KEY_GUEST_CMDLINE,

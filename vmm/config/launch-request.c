@@ -86,6 +86,21 @@ take_flag(json_object *object, const char *name, bool *out_flag, GError **error)
 }
 
 static bool
+take_number(json_object *object, const char *name, unsigned int *out_number, GError **error)
+{
+    json_object *number = NULL;
+    int64_t value;
+
+    if (!json_object_object_get_ex(object, name, &number))
+        return true;
+    value = json_object_is_type(number, json_type_int) ? json_object_get_int64(number) : -1;
+    if (value < 0 || value > UINT32_MAX)
+        return complain(error, "%s is not a number from 0 to %u", name, UINT32_MAX);
+    *out_number = (unsigned int) value;
+    return true;
+}
+
+static bool
 take_object(CocoLaunchRequest *request, json_object *object, GError **error)
 {
     json_object *disks = NULL;
@@ -93,7 +108,9 @@ take_object(CocoLaunchRequest *request, json_object *object, GError **error)
     if (!json_object_is_type(object, json_type_object))
         return complain(error, "not a JSON object");
     if (!take_flag(object, "share", &request->share, error) ||
-        !take_flag(object, "hotplug", &request->hotplug, error))
+        !take_flag(object, "hotplug", &request->hotplug, error) ||
+        !take_number(object, "vcpus", &request->pod.vcpus, error) ||
+        !take_number(object, "memory_mib", &request->pod.memory_mib, error))
         return false;
     return !json_object_object_get_ex(object, "disks", &disks) || take_disks(request, disks, error);
 }

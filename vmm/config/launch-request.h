@@ -3,10 +3,12 @@
  * What a launch learns only after it has begun: whoever starts a VM early may not know yet which
  * disks it needs. One line of JSON on standard input:
  *
- *     {"share":true,"hotplug":true,"disks":[{"path":"/a/disk","readonly":true}, …]}
+ *     {"share":true,"hotplug":true,"vcpus":2,"memory_mib":512,
+ *      "disks":[{"path":"/a/disk","readonly":true}, …]}
  *
- * share: the guest gets the directory of --share. hotplug: disks may be attached later. Each member
- * may be left out.
+ * share: the guest gets the directory of --share. hotplug: disks may be attached later. vcpus,
+ * memory_mib: the pod's limits, which come on top of what the VM itself has (vm-size.h). Each
+ * member may be left out.
  *
  * Ownership: a request owns its disks.
  * Thread: one.
@@ -14,12 +16,14 @@
 #pragma once
 
 #include "vmm/config/vm-disk.h"
+#include "vmm/config/vm-size.h"
 
 #define COCO_LAUNCH_REQUEST_MAX (64 * 1024)
 
 typedef struct {
     bool share;
     bool hotplug;
+    CocoVmSize pod; /* 0: no limit */
     CocoVmDisks disks;
 } CocoLaunchRequest;
 

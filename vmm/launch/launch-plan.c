@@ -137,6 +137,18 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
     return true;
 }
 
+bool
+coco_launch_plan_size(CocoLaunchPlan *plan, CocoVmSize pod, GError **error)
+{
+    CocoVmSize size;
+
+    if (!coco_vm_size_resolve(plan->config, pod, coco_vm_size_of_host(), &size, error))
+        return false;
+    plan->spec.vcpus = size.vcpus;
+    plan->spec.memory_mib = size.memory_mib;
+    return true;
+}
+
 static bool
 check_program(const char *what, const char *path, GError **error)
 {

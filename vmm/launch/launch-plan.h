@@ -41,6 +41,9 @@ bool coco_launch_plan_load_saved(CocoLaunchPlan *plan, const char *run_dir, GErr
  * config that does not allow it is BAD_CONFIG. request: its disks move. */
 bool coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError **error);
 
+/* How large the VM is with the pod in it; before it is measured. */
+bool coco_launch_plan_size(CocoLaunchPlan *plan, CocoVmSize pod, GError **error);
+
 /* Checks programs, files and the QEMU user's access to them; the run directory exists by now. */
 bool coco_launch_plan_check(CocoLaunchPlan *plan, GError **error);
 

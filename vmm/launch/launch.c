@@ -253,7 +253,8 @@ await_request(Launch *launch, const CocoLaunchOptions *options, GError **error)
         return false;
     set_deadline(launch);
     coco_launch_report_phase(&launch->report, "wait");
-    return coco_launch_plan_take(&launch->plan, &request, error);
+    return coco_launch_plan_size(&launch->plan, request.pod, error) &&
+           coco_launch_plan_take(&launch->plan, &request, error);
 }
 
 static bool

@@ -102,12 +102,13 @@ class Kubelet:
 
 
 class Pod:
-    def __init__(self, kubelet, shares_pid=False, cgroup_parent=""):
+    def __init__(self, kubelet, shares_pid=False, cgroup_parent="", resources=None):
         self.kubelet, self.containers = kubelet, []
         name = kubelet.node.new_id()
         self.namespaces = {1: NODE, 2: POD if shares_pid else CONTAINER}
         self.config = {1: {1: name, 2: name, 3: "default"}, 3: str(kubelet.logs),
-                       4: {1: ["10.0.0.1"], 2: ["a.example"]}, 8: {1: cgroup_parent, 2: {1: self.namespaces}}}
+                       4: {1: ["10.0.0.1"], 2: ["a.example"]},
+                       8: {1: cgroup_parent, 2: {1: self.namespaces}} | ({5: resources} if resources else {})}
         self.id = kubelet.call("RunPodSandbox", {1: self.config, 2: kubelet.node.runtime})[1][0].decode()
 
     def container(self, name, script, resources=None, mounts=()):

@@ -12,11 +12,11 @@ TASK_V3 = "containerd.task.v3.Task"
 READY, NOT_READY = b"SANDBOX_READY", b"SANDBOX_NOTREADY"
 
 
-def cri_options(hostname="", servers=(), searches=(), options=(), annotations=None, sysctls=None):
+def cri_options(hostname="", servers=(), searches=(), options=(), annotations=None, sysctls=None, resources=None):
     """PodSandboxConfig as CRI sends it."""
     config = {2: hostname, 7: [{1: key, 2: value} for key, value in (annotations or {}).items()]}
-    if sysctls:
-        config[8] = {3: [{1: key, 2: value} for key, value in sysctls.items()]}
+    if sysctls or resources:
+        config[8] = {3: [{1: key, 2: value} for key, value in (sysctls or {}).items()]} | ({5: resources} if resources else {})
     dns = {1: list(servers), 2: list(searches), 3: list(options)}
     if any(dns.values()):
         config[4] = dns

@@ -15,15 +15,17 @@
 
 Test(launch_request, what_is_read)
 {
-    const char *text =
-        "{\"share\":true,\"hotplug\":true,\"disks\":[{\"path\":\"/a b\",\"readonly\":true},"
-        "{\"path\":\"/c\",\"readonly\":false}],\"later\":1}";
+    const char *text = "{\"share\":true,\"hotplug\":true,\"vcpus\":2,\"memory_mib\":4294967295,"
+                       "\"disks\":[{\"path\":\"/a b\",\"readonly\":true},"
+                       "{\"path\":\"/c\",\"readonly\":false}],\"later\":1}";
     g_auto(CocoLaunchRequest) request = { 0 };
     g_auto(CocoLaunchRequest) nothing = { 0 };
 
     cr_assert(coco_launch_request_parse(text, strlen(text), &request, NULL));
     cr_assert(request.share);
     cr_assert(request.hotplug);
+    cr_assert_eq(request.pod.vcpus, 2);
+    cr_assert_eq(request.pod.memory_mib, 4294967295u);
     cr_assert_eq(request.disks.n, 2);
     cr_assert_str_eq(request.disks.items[0].path, "/a b");
     cr_assert(request.disks.items[0].readonly);
@@ -31,6 +33,7 @@ Test(launch_request, what_is_read)
     cr_assert(coco_launch_request_parse("{}", 2, &nothing, NULL));
     cr_assert_not(nothing.share);
     cr_assert_not(nothing.hotplug);
+    cr_assert_eq(nothing.pod.vcpus, 0);
     cr_assert_eq(nothing.disks.n, 0);
 }
 
@@ -47,6 +50,10 @@ Test(launch_request, what_is_refused)
         { "null", "not one JSON object in a line" },
         { "{\"share\":1}", "share is not true or false" },
         { "{\"hotplug\":\"yes\"}", "hotplug is not true or false" },
+        { "{\"vcpus\":-1}", "vcpus is not a number from 0 to 4294967295" },
+        { "{\"vcpus\":1.5}", "vcpus is not a number from 0 to 4294967295" },
+        { "{\"memory_mib\":4294967296}", "memory_mib is not a number from 0 to 4294967295" },
+        { "{\"memory_mib\":\"1\"}", "memory_mib is not a number from 0 to 4294967295" },
         { "{\"disks\":{}}", "disks is not a list" },
         { "{\"disks\":[1]}", "disk 0 has no absolute path" },
         { "{\"disks\":[{}]}", "disk 0 has no absolute path" },

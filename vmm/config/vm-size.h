@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * How many CPUs and how much memory a VM gets: what the config has for the VM itself, and the pod's
+ * limits on top.
+ *
+ *     vcpus      [vm] vcpus + the pod's, at most max_vcpus, or what the host has
+ *     memory_mib [vm] memory_mib + the pod's; more than max_memory_mib is refused; without one, at
+ *                most what the host has
+ *
+ * CPU time that is not there makes a pod slow, so it gets what may be had; memory that is not there
+ * kills it, so whoever set a bound is told. A limit beyond the host's memory is none, as with runc.
+ *
+ * Thread: any.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "vmm/config/config.h"
+
+typedef struct {
+    unsigned int vcpus;
+    unsigned int memory_mib;
+} CocoVmSize;
+
+/* Of this machine: CPUs online, memory in all. */
+CocoVmSize coco_vm_size_of_host(void);
+
+/* pod: its limits, 0 where it has none. FALSE with BAD_CONFIG. */
+bool coco_vm_size_resolve(const CocoVmConfig *config, CocoVmSize pod, CocoVmSize host,
+                          CocoVmSize *out_size, GError **error);

@@ -37,8 +37,9 @@ def one_line(text):
 
 
 class Case:
-    def __init__(self, node):
-        self.node = node
+    def __init__(self, node, vm=None):
+        """vm: what its job shares, if it does."""
+        self.node, self.vm = node, vm
         self.runtime = node.runtime
         self.stack = contextlib.ExitStack()
         self._directory = None

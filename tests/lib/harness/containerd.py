@@ -15,7 +15,7 @@ import tempfile
 import termios
 import time
 
-from . import containerd_release, once, paths, patience, processes, vmconfig
+from . import containerd_release, ociconfig, once, paths, patience, processes, vmconfig
 
 NAMESPACE = "default"
 IMAGE = "coco.local/busybox:1"
@@ -87,6 +87,7 @@ class Node:
         self.daemon = None
         self.imported = False
         self.counter = 0
+        self.pod = None  # the id of the container whose VM all others join
 
     # -- the daemon
 
@@ -245,11 +246,15 @@ class Node:
         return popen, master
 
     def run_arguments(self, identifier, *command, flags=(), config=None):
+        """config: of ociconfig.write(). ctr adds no annotation to it."""
         if config is not None:
+            if self.pod:
+                ociconfig.write(config, ociconfig.join(json.loads(config.read_text()), self.pod))
             return ["run", "--runtime", self.runtime_name, "--snapshotter", self.snapshotter, "--fifo-dir",
                     self.base / "fifo", *flags, "--config", config, identifier]
+        group = ("--annotation", f"{ociconfig.GROUP}={self.pod}") if self.pod else ()
         return ["run", "--runtime", self.runtime_name, "--snapshotter", self.snapshotter, "--fifo-dir",
-                self.base / "fifo", *flags, IMAGE, identifier, *command]
+                self.base / "fifo", *group, *flags, IMAGE, identifier, *command]
 
     def run(self, *command, flags=(), stdin=None, seconds=90, check=True, identifier=None):
         """`ctr run --rm`: one container from start to end."""
@@ -290,13 +295,15 @@ class Node:
         return (json.loads(text)["address"] if text.startswith("{") else text.strip()).removeprefix("unix://")
 
     def shim_pid(self, identifier):
-        """The one shim process of a container: it got the id on its command line."""
+        """The one shim process of a container: it got the id, or that of the pod, on its command line."""
+        identifier = self.pod or identifier
         found = [p for p in processes.table().values() if p.state not in "ZX" and p.name.startswith("containerd-shim")
                  and str(self.socket).encode() in p.arguments and identifier.encode() in p.arguments]
         assert len(found) == 1, f"shim of '{identifier}': {[str(p) for p in found]}"
         return found[0].pid
 
     def qemu_pid(self, identifier):
+        identifier = self.pod or identifier
         found = [p for p in processes.table().values() if p.state not in "ZX" and p.name.startswith("qemu-system")
                  and str(self.pod_dir(identifier)) in p.command]
         assert len(found) == 1, f"QEMU of '{identifier}': {[str(p) for p in found]}"

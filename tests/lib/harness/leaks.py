@@ -45,14 +45,17 @@ class Snapshot:
 
     def _new(self):
         """What is there now and was not then, in words."""
-        new = [f"process {p}" for key, p in self._processes().items() if key not in self.processes]
+        new = [f"process {p}" for p in self.new_processes()]
         new += [f"file {path}" for path in sorted(self._files() - self.files)]
         new += [f"mount {path}" for path in sorted(set(self.node.mounts()) - self.mounts)]
         return new
 
+    def new_processes(self):
+        return [p for key, p in self._processes().items() if key not in self.processes]
+
     def end_processes(self):
         """Those that were left: named by leaks(), they go, a node VM that outlived its test among them."""
-        late = [p.pid for key, p in self._processes().items() if key not in self.processes]
+        late = [p.pid for p in self.new_processes()]
         for pid in late:
             processes.kill(pid)
         processes.wait_gone(late, 10)
@@ -60,8 +63,7 @@ class Snapshot:
     def leaks(self, seconds=10):
         """Leaks, after giving what is on its way out time to go."""
         deadline = time.monotonic() + patience.stretch(seconds)
-        late = [p.pid for key, p in self._processes().items() if key not in self.processes]
-        processes.wait_gone(late, seconds)
+        processes.wait_gone([p.pid for p in self.new_processes()], seconds)
         new = self._new()
         while new and time.monotonic() < deadline:
             directories = {os.path.dirname(text.split(" ", 1)[1]) for text in new if not text.startswith("process")}

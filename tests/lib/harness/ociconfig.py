@@ -12,6 +12,7 @@ from . import paths
 CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_MKNOD",
                 "CAP_NET_BIND_SERVICE"]
 MASKED = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"]
+GROUP = "io.containerd.runc.v2.group"  # an annotation: the container whose VM this one joins
 READONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
 
@@ -61,6 +62,11 @@ def base(root, *command):
             "resources": {"devices": [{"allow": False, "access": "rwm"}]},
         },
     }
+
+
+def join(spec, identifier):
+    """As a container that joins a VM; without one as it was."""
+    return spec | {"annotations": spec.get("annotations", {}) | {GROUP: identifier}} if identifier else spec
 
 
 def write(path, spec):

@@ -12,6 +12,9 @@ A test file is tests/integration/NAME.py: functions test_*(case), a docstring, a
   ALONE = True                 nothing runs beside its tests: they look at, or change, what the whole machine has
   TOGETHER = "name"            its tests run in one lane, one after the other, with all of the same name: they share what they
                                made before, or something that there is only one of
+  SHARED_VM = "name"           with coco its tests are containers of one VM (case.vm), which all with the same name share in one lane;
+                               shared_vm(case) in the file makes another thing of it than harness.shared_vm.pod
+  OWN_VM = (test_x,)           these are not: they are about the VM, or the way of a container that is alone in it
   EVERY_CONTAINERD = (test_x,) these are part of the suite "containerd", too: again with each containerd of its own
   RELEASES = ("trixie",)       in a file of the suite "containerd": which of them (default: those newer than the machine's)
 A test that leaves a process, mount, socket or file behind fails, and the next test gets a new containerd."""
@@ -22,7 +25,7 @@ import time
 import traceback
 
 from . import case as case_module
-from . import containerd, lanes, leaks, paths, patience, sanitizers, times
+from . import containerd, lanes, leaks, paths, patience, sanitizers, shared_vm, times
 from .containerd_release import MACHINE, NEWER, Release
 
 FOLDER = paths.TESTS / "integration"
@@ -39,6 +42,10 @@ class Test:
         self.function, self.runtime, self.release, self.suite = function, runtime, release, suite
         self.limit = patience.stretch(getattr(module, "SECONDS", 240)) * lanes.SLOWER
         self.alone, self.together = getattr(module, "ALONE", False), getattr(module, "TOGETHER", None)
+        self.vm = None
+        if runtime == "coco" and function not in getattr(module, "OWN_VM", ()):
+            self.vm = getattr(module, "SHARED_VM", None)
+        self.make_vm = getattr(module, "shared_vm", shared_vm.pod)
         self.needs_node = getattr(module, "NEEDS_NODE", True)
         self.needs_guest = getattr(module, "NEEDS_GUEST", True)
         self.name = f"{module.__name__}.{function.__name__.removeprefix('test_')}"
@@ -100,11 +107,12 @@ class Job:
 
     @property
     def seconds(self):
-        return sum(times.expected(str(test), test.runtime) for test in self.tests)
+        return sum(times.expected(str(test), "shared" if test.vm else test.runtime) for test in self.tests)
 
     def run(self, runner, report):
         for test in self.tests:
             runner.run(test, report)
+        runner.end_vm(report)
 
     def __str__(self):
         return str(self.tests[0])
@@ -113,7 +121,8 @@ class Job:
 def jobs_of(tests):
     jobs = {}
     for test in tests:
-        key = (test.together, str(test.release), test.alone) if test.together else id(test)
+        name = test.vm or test.together
+        key = (name, str(test.release), test.alone, bool(test.vm)) if name else id(test)
         if key in jobs:
             jobs[key].tests.append(test)
         else:
@@ -141,10 +150,10 @@ class Beside:
 
 
 class Runner:
-    """What a lane keeps from test to test: its containerds."""
+    """What a lane keeps from test to test: its containerds, and the VM that the tests of a job share."""
 
     def __init__(self):
-        self.nodes = {}
+        self.nodes, self.vm = {}, None
 
     def __enter__(self):
         return self
@@ -169,7 +178,31 @@ class Runner:
 
     def drop_node(self, kind):
         if kind in self.nodes:
-            self.nodes.pop(kind).close()
+            node = self.nodes.pop(kind)
+            if self.vm and self.vm.node is node:
+                vm, self.vm = self.vm, None
+                vm.abandon()
+            node.close()
+
+    def vm_for(self, test, node):
+        """What the test finds as case.vm."""
+        if test.vm and not self.vm:
+            self.vm = shared_vm.SharedVm(test.vm, node, test.make_vm)
+        return self.vm.vm if test.vm else None
+
+    def end_vm(self, report):
+        """After the last test that shares it."""
+        started, vm, self.vm = time.monotonic(), self.vm, None
+        if not vm:
+            return
+        try:
+            left = vm.end()
+            detail = "left behind:\n  " + "\n  ".join(left) if left else ""
+        except Exception:
+            detail = traceback.format_exc(limit=-2)
+        if detail:
+            report(f"the VM of {vm.name}", "failed", time.monotonic() - started, detail)
+            self.drop_node(next(kind for kind, node in self.nodes.items() if node is vm.node))
 
     def run(self, test, report):
         """A test that fails is tried once more on a fresh node, and both are told: machines are shared, and clients such
@@ -192,8 +225,13 @@ class Runner:
 
     def _attempt(self, test):
         node = self.node(test)
+        try:
+            vm = self.vm_for(test, node)
+        except Exception:
+            self.drop_node((test.runtime, str(test.release)))
+            raise
         before = leaks.Snapshot(node)
-        context = case_module.Case(node)
+        context = case_module.Case(node, vm)
         try:
             outcome, detail = self._guarded(test, context)
         except lanes.Ended:  # its containerds and directories go; what runs below the lane is ended with it
@@ -207,6 +245,9 @@ class Runner:
         if left:
             outcome, detail = "failed", detail + "\nleft behind:\n  " + "\n  ".join(left[:20])
             before.end_processes()
+        lost = self.vm.lost() if self.vm else ()
+        if lost:
+            outcome, detail = "failed", detail + "\nlost of the shared VM:\n  " + "\n  ".join(lost)
         for text in sanitizers.reports():
             outcome, detail = "failed", detail + "\na sanitizer's report:\n" + text[:4000]
         if outcome == "failed":

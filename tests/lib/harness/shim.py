@@ -22,7 +22,7 @@ class Shim:
         log = os.open(self.bundle / "log", os.O_RDWR | os.O_NONBLOCK)
         case.defer(os.close, log)
         if config_text is None:
-            config_text = json.dumps(spec or ociconfig.base("rootfs", "sleep", "1000"))
+            config_text = json.dumps(ociconfig.join(spec or ociconfig.base("rootfs", "sleep", "1000"), self.node.pod))
         (self.bundle / "config.json").write_text(config_text)
         self.connection, self.service = None, ttrpc.TASK
 

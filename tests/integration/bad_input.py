@@ -7,6 +7,7 @@ from harness import ttrpc, wire
 from harness.case import contains, equal
 from harness.ttrpc import TASK, Connection
 
+SHARED_VM = "tasks"
 RUNTIMES = ("coco",)
 
 

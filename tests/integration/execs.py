@@ -2,6 +2,8 @@
 """Execs: many at once, each with its own output and exit status."""
 from harness.case import contains, equal
 
+SHARED_VM = "processes"
+
 
 def test_twenty_at_once(case):
     container = case.container()
@@ -48,3 +50,6 @@ def test_user_and_directory(case):
     container = case.container()
     equal(container.out("id", "-u", flags=("--user", "1000")), "1000")
     equal(container.out("pwd", flags=("--cwd", "/tmp")), "/tmp")
+
+
+OWN_VM = (test_ends_with_the_container,)

@@ -2,6 +2,8 @@
 """The exit status of the container's process is the exit status of `ctr run`."""
 from harness.case import contains, equal
 
+SHARED_VM = "processes"
+
 
 def test_zero(case):
     equal(case.run("true").returncode, 0)
@@ -43,3 +45,6 @@ def test_of_exec(case):
 def test_killed_by_itself(case):
     """In an exec, because PID 1 of a PID namespace is deaf to its own SIGKILL."""
     equal(case.container().exec("sh", "-c", "kill -9 $$", check=False).returncode, 137)
+
+
+OWN_VM = (test_forty_two,)

@@ -7,6 +7,8 @@ import socket
 from harness import ociconfig
 from harness.case import contains, equal, one_line
 
+SHARED_VM = "tasks"
+
 
 def run(case, script, *mounts):
     spec = ociconfig.base(ociconfig.root_file_system(case.directory), "sh", "-c", script)
@@ -114,3 +116,6 @@ def test_devices_of_the_host(case):
 for function in (test_socket_of_the_host, test_fifo_of_the_host, test_bidirectional_propagation,
                  test_devices_of_the_host):
     function.runtimes = ("coco",)
+
+
+OWN_VM = (test_options_of_a_directory, test_missing_source, test_socket_of_the_host)

@@ -4,6 +4,8 @@ capabilities, limits, no_new_privs, seccomp."""
 from harness import ociconfig
 from harness.case import contains, equal
 
+SHARED_VM = "processes"
+
 
 def run_spec(case, script, change):
     """Run `sh -c script` with a config.json that change() has altered; its output."""

@@ -4,6 +4,8 @@ sysctls, devices, namespaces, resources."""
 from harness import ociconfig
 from harness.case import contains, equal
 
+SHARED_VM = "processes"
+
 
 def run_spec(case, script, change):
     spec = ociconfig.base(ociconfig.root_file_system(case.directory), "sh", "-c", script)
@@ -131,3 +133,6 @@ def test_pids_limit(case):
     script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 30 & done; echo after"
     result = run_spec(case, script, change)
     contains(result.stderr, "fork")
+
+
+OWN_VM = (test_sysctls, test_namespaces)

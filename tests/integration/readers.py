@@ -3,6 +3,7 @@
 from harness import paths, processes
 from harness.case import equal
 
+SHARED_VM = "streams"
 SIZE = 20 * 1000 * 1000
 
 
@@ -47,3 +48,6 @@ def test_stdout_closed_by_process(case):
     """A process may close its own streams and go on."""
     result = case.run("sh", "-c", "echo one; exec >&- 2>&-; sleep 0.1; exit 5", check=False)
     equal((result.returncode, result.stdout), (5, b"one\n"))
+
+
+OWN_VM = (test_reader_goes_away,)

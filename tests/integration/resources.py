@@ -8,6 +8,7 @@ from harness import events, ociconfig, paths, wire
 from harness.case import contains, equal
 from harness.shim import Shim
 
+SHARED_VM = "tasks"
 KIND = "types.containerd.io/opencontainers/runtime-spec/1/"
 MEBI = 1 << 20
 # The guest has cgroup2. runc's containers have what the machine has: v1, v2, or v1 controllers beside an empty v2.
@@ -223,3 +224,6 @@ def test_network(case):
 
 
 test_network.runtimes = ("coco",)  # runc's shim tells nothing of the network
+
+
+OWN_VM = (test_statistics, test_network)

@@ -2,6 +2,8 @@
 """`ctr task kill` reaches the process, and a process that dies of a signal reports 128 + its number."""
 from harness.case import contains, equal
 
+SHARED_VM = "processes"
+
 
 def attached(case, *command):
     """A container in the foreground that has printed its first line."""
@@ -64,3 +66,6 @@ def test_unknown_container(case):
     result = case.node.ctr("task", "kill", "no-such-container", check=False)
     assert result.returncode != 0
     contains(result.stderr, "not found")
+
+
+OWN_VM = (test_kill,)

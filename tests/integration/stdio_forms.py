@@ -11,6 +11,7 @@ from harness.case import contains, equal
 from harness.containerd import NAMESPACE
 from harness.shim import Shim
 
+SHARED_VM = "streams"
 DRIVER = """#!/bin/sh
 trap '' TERM
 exec > "$2"
@@ -191,14 +192,10 @@ def test_orphans_become_the_shims(case):
     child = int((case.directory / "child").read_text())
     case.defer(processes.kill, child)
     equal(processes.wait_gone([driver_pid(case)], 10), [])
-    shim_pid = int((process.shim.bundle / "shim.pid").read_text())
-    equal(parent_of(child), shim_pid)
+    equal(parent_of(child), case.node.shim_pid(process.shim.id))
     equal(process.call("Kill", {3: 9}).code, 0)
     processes.kill(child)
     process.end(137)
-
-
-test_orphans_become_the_shims.runtimes = ("coco",)  # runc's shim of 1.6 leaves no shim.pid to compare with
 
 
 def parent_of(pid):
@@ -283,3 +280,6 @@ def test_reader_that_goes(case):
     contains(os.read(second, 100), "tick")
     equal(process.call("Kill", {3: 9, 4: True}).code, 0)
     process.end(137)
+
+
+OWN_VM = (test_file, test_output_is_complete_before_the_exit)

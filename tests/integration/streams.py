@@ -6,6 +6,7 @@ import subprocess
 from harness import paths, processes
 from harness.case import equal
 
+SHARED_VM = "streams"
 SIZE = 50 * 1000 * 1000
 SECONDS = 400
 
@@ -72,3 +73,6 @@ def test_last_bytes_before_exit(case):
         size = 300_000 + seed
         equal(checksum(case.run("pattern", seed, size).stdout), checksum(pattern(seed, size)))
     equal(case.run("printf", "no newline").stdout, b"no newline")
+
+
+OWN_VM = (test_stdout_50_megabytes, test_stdin_through_and_back)

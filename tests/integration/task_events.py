@@ -4,6 +4,8 @@ import json
 
 from harness.case import equal
 
+SHARED_VM = "tasks"
+
 
 def body(line):
     return json.loads(line[line.index("{"):])
@@ -83,3 +85,6 @@ test_execs_end_before_their_container.runtimes = ("coco",)  # runc's shim of 1.6
 
 
 EVERY_CONTAINERD = (test_life_of_a_task, test_life_of_an_exec)
+
+
+OWN_VM = (test_life_of_a_task,)

@@ -8,6 +8,7 @@ from harness import events, ociconfig, ttrpc, wire
 from harness.case import contains, equal
 from harness.shim import Shim
 
+SHARED_VM = "tasks"
 SPEC = "types.containerd.io/opencontainers/runtime-spec/1/"
 NO_TIME = -62135596800 & (1 << 64) - 1  # seconds of Go's zero time
 CREATED, RUNNING, STOPPED, PAUSED = 1, 2, 3, 4
@@ -350,3 +351,6 @@ def test_size_before_start(case):
 
 test_size_before_start.runtimes = ("coco",)  # runc's shim takes a fifo only for a terminal
 EVERY_CONTAINERD = (test_every_call_in_every_state,)
+
+
+OWN_VM = (test_every_call_in_every_state,)

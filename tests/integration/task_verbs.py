@@ -2,6 +2,8 @@
 """ps, metrics, pause, resume, attach, delete: the verbs of `ctr task`."""
 from harness.case import contains, equal
 
+SHARED_VM = "tasks"
+
 
 def test_list_and_ps(case):
     container = case.container("sh", "-c", "sleep 1000 & exec sleep 1001")
@@ -82,3 +84,6 @@ def test_delete_twice(case):
     result = container.task("delete", container.id, check=False)
     assert result.returncode != 0
     contains(result.stderr, "not found")
+
+
+OWN_VM = (test_delete_of_a_running_task,)

@@ -10,6 +10,8 @@ import time
 
 from harness.case import equal
 
+SHARED_VM = "streams"
+
 
 class Terminal:
     """The master side of ctr's pseudo terminal, read until some text shows."""
@@ -103,3 +105,6 @@ def test_large_output(case):
     lines = terminal.read_until(b"end\r\n").split(b"\r\n")
     equal([int(line) for line in lines[:-2]], list(range(1, 20001)))
     equal(terminal.finish(), 0)
+
+
+OWN_VM = (test_input_and_interrupt,)

@@ -13,6 +13,7 @@ def pod(case):
     flags = ("--annotation", f"{ociconfig.GROUP}={identifier}")
     container = case.container("sleep", "1000000", identifier=identifier, flags=flags)
     case.node.pod = identifier
+    case.defer(setattr, case.node, "pod", None)
     return container
 
 
@@ -36,10 +37,7 @@ class SharedVm:
 
     def end(self):
         """What is left of it then."""
-        try:
-            self.case.close()
-        finally:
-            self.node.pod = None
+        self.case.close()
         return self.before.leaks()
 
     def abandon(self):
@@ -48,4 +46,3 @@ class SharedVm:
             processes.kill(process.pid)
         with contextlib.suppress(Exception):
             self.case.close()
-        self.node.pod = None

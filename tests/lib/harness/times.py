@@ -8,12 +8,11 @@ FILE = paths.BUILD / "test-times.json"
 USUAL = {"runc": 2, "coco": 8, "shared": 3}
 # Where nothing is remembered yet, as in CI: of those that take long, in seconds.
 SLOW = {
-    "endurance.cycles [coco]": 170, "endurance.hundred_execs [coco]": 120, "memory_errors.life_of_a_task [coco]": 115,
-    "launcher_faults.hangs [coco]": 70, "containerd_restart.killed [coco]": 40, "resources.update [coco]": 35,
-    "containerd_restart.graceful [coco]": 30, "resources.out_of_memory [coco]": 28, "quickstart.from_start_to_end [coco]": 60,
-    "containerd_restart.fifos_are_attached_again [coco]": 24, "guest_dies.frozen [coco]": 24, "block_root.hundred_layers [coco]": 22,
-    "launcher_faults.worker_hangs [coco]": 20, "memory_errors.memcheck_life_of_a_task [coco]": 20,
-    "broken_guest.agent_never_answers [coco]": 18,
+    "endurance.cycles [coco]": 80, "endurance.cycles_in_a_pod [coco]": 45, "endurance.forty_execs [coco]": 85,
+    "memory_errors.life_of_a_task [coco]": 75, "memory_errors.memcheck_life_of_a_task [coco]": 20, "image.reproducible [coco]": 60,
+    "containerd_restart.killed [coco]": 40, "containerd_restart.graceful [coco]": 40, "quickstart.from_start_to_end [coco]": 45,
+    "guest_dies.frozen [coco]": 24, "block_root.hundred_layers [coco]": 28, "cri_silent.frozen [coco]": 60,
+    "broken_guest.agent_never_answers [coco]": 18, "launcher_faults.hangs [coco]": 20,
 }
 
 

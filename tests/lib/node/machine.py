@@ -146,14 +146,15 @@ class Machine:
         settings = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
         return settings + "cd /root\nexec " + shlex.join(command) + "\n"
 
-    def run(self, command, *, stdout, stderr, environment=None, quiet_seconds=600, seconds=4 * 3600):
-        """The command's exit code. stdout and stderr are called with bytes. Hang when the node says nothing for
-        quiet_seconds, or has not ended after seconds."""
+    def run(self, command, *, stdout, stderr, environment=None, quiet_seconds=600, seconds=4 * 3600, packages=True):
+        """The command's exit code. stdout and stderr are called with bytes. Hang when the node says nothing for quiet_seconds, or has
+        not ended after seconds. packages: the project's are installed before the command."""
         self.started = time.monotonic()
         self.start()
         try:
             order = base64.b64encode(self.script(command, environment or {}).encode())
-            self.sockets["control"].sendall(base64.b64encode(self.marker[1:-1]) + b" " + order + b"\n")
+            words = (base64.b64encode(self.marker[1:-1]), order, b"packages" if packages else b"without-packages")
+            self.sockets["control"].sendall(b" ".join(words) + b"\n")
             self._converse(stdout, stderr, quiet_seconds, seconds)
             self.sockets["control"].sendall(b"off\n")
             try:

@@ -16,12 +16,12 @@ ENVIRONMENT = {
 
 
 def run(base, project, command, *, stdout, stderr, results=None, quiet_seconds=600, seconds=4 * 3600, environment=None,
-        say=lambda text: print(text, file=sys.stderr, flush=True)):
+        packages=True, say=lambda text: print(text, file=sys.stderr, flush=True)):
     """The command's exit code."""
     machine = Machine(base, project)
     say(f"node {base.suite}: starts on {machine.accel_reason}")
     code = machine.run(command, stdout=stdout, stderr=stderr, environment=ENVIRONMENT | (environment or {}),
-                       quiet_seconds=quiet_seconds, seconds=seconds)
+                       quiet_seconds=quiet_seconds, seconds=seconds, packages=packages)
     say(f"node {base.suite}: booted in {machine.boot_seconds:.1f} s; exit code {code}")
     if results:
         machine.save_results(results)

@@ -26,22 +26,13 @@
 #include "shim/host/pod-cgroup.h"
 #include "shim/host/pod-dir.h"
 #include "shim/host/shim-socket.h"
+#include "shim/host/system-error.h"
 #include "shim/pod/container-kind.h"
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 
 #define CONTAINERD_2 "github.com/containerd/containerd/v2"
 #define INPUT_MAX (10 * 1024 * 1024)
-
-static bool
-fail_with_errno(GError **error, const char *verb, const char *object)
-{
-    int code = errno;
-
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s': %s", verb, object,
-                g_strerror(code));
-    return false;
-}
 
 /* Standard input up to its end; nothing when a person runs us from a terminal. */
 static GByteArray *
@@ -146,7 +137,7 @@ spawn_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, c
     if (pid == 0)
         exec_server(listen_fd, null_fd, (char *const *) (void *) argv);
     if (pid < 0)
-        (void) fail_with_errno(error, "start server", self);
+        (void) coco_system_error(error, "start server", self);
     return pid;
 }
 
@@ -190,7 +181,7 @@ launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap,
 
     /* Now, because a VM that runs already could be neither watched nor ended. */
     if (refused != NULL)
-        return fail_with_errno(error, "watch processes with", refused);
+        return coco_system_error(error, "watch processes with", refused);
     if (!clear_leftovers(dir, error) || !coco_pod_dir_make(dir, error))
         return false;
     if (coco_pod_initdata_save(".", dir, error) && coco_pod_tee_save(".", dir, error) &&
@@ -222,7 +213,7 @@ announce(const CocoPodDir *dir, CocoBootstrapForm form, GError **error)
         return false;
     return (fwrite(g_bytes_get_data(answer, NULL), 1, length, stdout) == length &&
             fflush(stdout) == 0) ||
-           fail_with_errno(error, "print", "address");
+           coco_system_error(error, "print", "address");
 }
 
 bool

@@ -12,6 +12,7 @@
 #include <gio/gio.h>
 
 #include "shim/host/pod-cgroup.h"
+#include "shim/host/system-error.h"
 #include "shim/host/tree-remove.h"
 #include "vmm/run/uid-pool.h"
 
@@ -139,23 +140,13 @@ coco_pod_dir_etc(const CocoPodDir *dir)
     return dir->etc;
 }
 
-static bool
-fail_with_errno(GError **error, const char *verb, const char *path)
-{
-    int code = errno;
-
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s': %s", verb, path,
-                g_strerror(code));
-    return false;
-}
-
 bool
 coco_pod_dir_make(const CocoPodDir *dir, GError **error)
 {
     if (g_mkdir_with_parents(dir->path, 0711) != 0)
-        return fail_with_errno(error, "make run directory", dir->path);
+        return coco_system_error(error, "make run directory", dir->path);
     if (chmod(dir->path, 0711) != 0)
-        return fail_with_errno(error, "set mode of run directory", dir->path);
+        return coco_system_error(error, "set mode of run directory", dir->path);
     return true;
 }
 
@@ -178,6 +169,6 @@ coco_pod_dir_remove(const CocoPodDir *dir, GError **error)
         return false;
     coco_uid_pool_release(dir->path);
     if (!coco_tree_remove(dir->path))
-        return fail_with_errno(error, "remove run directory", dir->path);
+        return coco_system_error(error, "remove run directory", dir->path);
     return true;
 }

@@ -14,18 +14,9 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "shim/host/system-error.h"
 
 #define BACKLOG 64
-
-static int
-fail_with_errno(GError **error, const char *verb, const char *object)
-{
-    int code = errno;
-
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s': %s", verb, object,
-                g_strerror(code));
-    return -1;
-}
 
 static void
 fill_address(struct sockaddr_un *address, const char *path)
@@ -60,7 +51,7 @@ listen_at(const char *path, GError **error)
 
     if (strlen(path) >= sizeof(address.sun_path)) {
         errno = ENAMETOOLONG;
-        return fail_with_errno(error, "bind socket", path);
+        return coco_system_error(error, "bind socket", path), -1;
     }
     fill_address(&address, path);
     mask = umask(0177);
@@ -69,7 +60,7 @@ listen_at(const char *path, GError **error)
         bound = bind(fd, (struct sockaddr *) &address, sizeof(address));
     (void) umask(mask);
     if (bound != 0 || listen(fd, BACKLOG) != 0)
-        return fail_with_errno(error, "bind socket", path);
+        return coco_system_error(error, "bind socket", path), -1;
     return coco_fd_steal(&fd);
 }
 
@@ -84,10 +75,10 @@ coco_shim_socket_listen(const CocoPodDir *dir, const char *socket_dir, const cha
     if (path == NULL)
         return listen_at(coco_pod_dir_socket(dir), error);
     if (g_mkdir_with_parents(socket_dir, 0700) != 0)
-        return fail_with_errno(error, "make socket directory", socket_dir);
+        return coco_system_error(error, "make socket directory", socket_dir), -1;
     fd = listen_at(path, error);
     if (fd >= 0 && symlink(path, coco_pod_dir_socket(dir)) != 0) {
-        (void) fail_with_errno(error, "link to socket", path);
+        (void) coco_system_error(error, "link to socket", path);
         (void) unlink(path);
         return -1;
     }

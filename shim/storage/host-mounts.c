@@ -14,6 +14,7 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "shim/host/system-error.h"
 #include "shim/storage/loop-device.h"
 #include "shim/storage/mount-options.h"
 #include "shim/storage/mount-template.h"
@@ -38,16 +39,6 @@ mount_clear(Mount *mount)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Mount, mount_clear)
 
-static bool
-fail_with_errno(GError **error, const char *verb, const char *path)
-{
-    int code = errno;
-
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s': %s", verb, path,
-                g_strerror(code));
-    return false;
-}
-
 /* PATH[:MODE[:UID:GID]]; no snapshotter gives an owner. */
 static bool
 make_directory(const char *value, GError **error)
@@ -62,7 +53,7 @@ make_directory(const char *value, GError **error)
         return false;
     }
     return mkdir(parts[0], (mode_t) mode) == 0 || errno == EEXIST ||
-           fail_with_errno(error, "make directory", parts[0]);
+           coco_system_error(error, "make directory", parts[0]);
 }
 
 static bool
@@ -161,10 +152,10 @@ mount_layer(const Mount *mount, const char *own, GError **error)
     g_auto(CocoFd) point = -1;
 
     if (mkdir(own, 0700) != 0)
-        return fail_with_errno(error, "make mount point", own);
+        return coco_system_error(error, "make mount point", own);
     point = open(own, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (point < 0)
-        return fail_with_errno(error, "open mount point", own);
+        return coco_system_error(error, "open mount point", own);
     return mount_one(mount, point, NO_TRUST | MS_NOSYMFOLLOW, error);
 }
 
@@ -176,7 +167,7 @@ coco_host_mounts_make(Containerd__Types__Mount *const *mounts, size_t n, const c
     g_autoptr(GPtrArray) points = g_ptr_array_new_with_free_func(g_free);
 
     if (apart && mkdir(layers, 0700) != 0 && errno != EEXIST)
-        return fail_with_errno(error, "make directory", layers);
+        return coco_system_error(error, "make directory", layers);
     for (size_t i = 0; i < n; i++) {
         g_auto(Mount) mount = { 0 };
         g_autofree char *own = g_strdup_printf("%s/%zu", layers, i);

@@ -13,18 +13,9 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "shim/host/system-error.h"
 
 #define TRIES 64
-
-static int
-fail(const char *file, GError **error)
-{
-    int code = errno;
-
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "make a loop device of '%s': %s",
-                file, g_strerror(code));
-    return -1;
-}
 
 int
 coco_loop_device_attach(const char *file, bool readonly, char **out_device, GError **error)
@@ -37,21 +28,21 @@ coco_loop_device_attach(const char *file, bool readonly, char **out_device, GErr
                                       LO_FLAGS_AUTOCLEAR | (readonly ? LO_FLAGS_READ_ONLY : 0) };
 
     if (control < 0 || backing < 0)
-        return fail(file, error);
+        return coco_system_error(error, "make a loop device of", file), -1;
     for (unsigned int i = 0; i < TRIES; i++) {
         int number = ioctl(control, LOOP_CTL_GET_FREE);
         g_autofree char *device = g_strdup_printf("/dev/loop%d", number);
         g_auto(CocoFd) fd = number >= 0 ? open(device, mode | O_CLOEXEC) : -1;
 
         if (fd < 0)
-            return fail(file, error);
+            return coco_system_error(error, "make a loop device of", file), -1;
         if (ioctl(fd, LOOP_CONFIGURE, &config) == 0) {
             *out_device = g_steal_pointer(&device);
             return coco_fd_steal(&fd);
         }
         if (errno != EBUSY)
-            return fail(file, error);
+            return coco_system_error(error, "make a loop device of", file), -1;
     }
     errno = EBUSY;
-    return fail(file, error);
+    return coco_system_error(error, "make a loop device of", file), -1;
 }

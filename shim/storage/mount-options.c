@@ -14,6 +14,7 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "shim/host/system-error.h"
 #include "shim/storage/mount-tree.h"
 #include "shim/storage/overlay-data.h"
 
@@ -88,16 +89,6 @@ coco_mount_options_clear(CocoMountOptions *options)
     g_clear_pointer(&options->data, g_free);
 }
 
-static bool
-fail(GError **error, const char *verb, const char *source)
-{
-    int code = errno;
-
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s': %s", verb, source,
-                g_strerror(code));
-    return false;
-}
-
 static uint64_t
 attributes_of(unsigned long flags)
 {
@@ -139,8 +130,9 @@ mount_from(const char *directory, const char *source, const char *target, unsign
         here >= 0 && chdir(directory) == 0 && mount(source, target, "overlay", flags, data) == 0;
 
     if (!mounted)
-        (void) fail(error, "mount", source);
-    return (here < 0 || fchdir(here) == 0 || fail(error, "leave", directory)) && mounted;
+        (void) coco_system_error(error, "mount", source);
+    return (here < 0 || fchdir(here) == 0 || coco_system_error(error, "leave", directory)) &&
+           mounted;
 }
 
 static bool
@@ -153,7 +145,7 @@ mount_overlay(const char *source, const char *target, const CocoMountOptions *op
     if (data != NULL && strlen(data) <= DATA_MAX)
         return mount_from(directory, source, target, options->flags, data, error);
     errno = E2BIG;
-    return fail(error, "mount", source);
+    return coco_system_error(error, "mount", source);
 }
 
 bool
@@ -169,8 +161,8 @@ coco_mount(const char *type, const char *source, int point, const CocoMountOptio
         return mount_overlay(source, target, options, error);
     if (strlen(options->data) > DATA_MAX) {
         errno = E2BIG;
-        return fail(error, "mount", source);
+        return coco_system_error(error, "mount", source);
     }
     return mount(source, target, type, options->flags, options->data) == 0 ||
-           fail(error, "mount", source);
+           coco_system_error(error, "mount", source);
 }

@@ -16,26 +16,17 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "shim/host/system-error.h"
 #include "shim/storage/host-mounts.h"
 #include "shim/storage/mount-tree.h"
-
-static bool
-fail_with_errno(GError **error, const char *verb, const char *path)
-{
-    int code = errno;
-
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s': %s", verb, path,
-                g_strerror(code));
-    return false;
-}
 
 bool
 coco_share_enter_namespace(GError **error)
 {
     if (unshare(CLONE_NEWNS) != 0)
-        return fail_with_errno(error, "leave mount namespace of", "/");
+        return coco_system_error(error, "leave mount namespace of", "/");
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
-        return fail_with_errno(error, "make mounts a slave below", "/");
+        return coco_system_error(error, "make mounts a slave below", "/");
     return true;
 }
 
@@ -46,7 +37,7 @@ export_to(int mounts, const char *shared, GError **error)
     g_auto(CocoFd) point = open(shared, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (point < 0)
-        return fail_with_errno(error, "open shared directory", shared);
+        return coco_system_error(error, "open shared directory", shared);
     return coco_mount_tree_set(
                mounts, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
                MS_SLAVE, false, error) &&
@@ -59,12 +50,12 @@ coco_share_prepare(const char *mounts, const char *shared, GError **error)
     g_auto(CocoFd) tree = -1;
 
     if (mkdir(mounts, 0700) != 0 && errno != EEXIST)
-        return fail_with_errno(error, "make directory of mounts", mounts);
+        return coco_system_error(error, "make directory of mounts", mounts);
     if (mkdir(shared, 0700) != 0 && errno != EEXIST)
-        return fail_with_errno(error, "make shared directory", shared);
+        return coco_system_error(error, "make shared directory", shared);
     if (mount(mounts, mounts, NULL, MS_BIND, NULL) != 0 ||
         mount(NULL, mounts, NULL, MS_SHARED, NULL) != 0)
-        return fail_with_errno(error, "make a shared mount of", mounts);
+        return coco_system_error(error, "make a shared mount of", mounts);
     tree = coco_mount_tree_clone(mounts, false, error);
     return tree >= 0 && export_to(tree, shared, error);
 }
@@ -73,10 +64,10 @@ bool
 coco_share_make_small(const char *path, GError **error)
 {
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return fail_with_errno(error, "make directory", path);
+        return coco_system_error(error, "make directory", path);
     return mount("coco", path, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC,
                  "mode=0700,size=1m,nr_inodes=64") == 0 ||
-           fail_with_errno(error, "limit the size of", path);
+           coco_system_error(error, "limit the size of", path);
 }
 
 char *

@@ -14,6 +14,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "shim/host/system-error.h"
 #include "shim/storage/host-mounts.h"
 #include "shim/storage/mount-tree.h"
 #include "shim/storage/share.h"
@@ -25,16 +26,6 @@ typedef struct {
 } Place;
 
 typedef bool (*StepFunc)(const CocoVolumeStep *step, const Place *place, GError **error);
-
-static bool
-fail_with_errno(GError **error, const char *verb, const char *path)
-{
-    int code = errno;
-
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s '%s': %s", verb, path,
-                g_strerror(code));
-    return false;
-}
 
 /* The kernel's own word would be "Block device required", and not of which. */
 static bool
@@ -72,7 +63,7 @@ check_type(int tree, const char *source, bool *out_is_directory, GError **error)
     struct stat info;
 
     if (fstat(tree, &info) != 0)
-        return fail_with_errno(error, "look at mount source", source);
+        return coco_system_error(error, "look at mount source", source);
     *out_is_directory = S_ISDIR(info.st_mode);
     if (S_ISDIR(info.st_mode) || S_ISREG(info.st_mode))
         return true;
@@ -86,7 +77,7 @@ do_bind(const CocoVolumeStep *step, const Place *place, GError **error)
 {
     g_auto(CocoFd) tree = coco_mount_tree_clone(step->source, step->recursive, error);
     g_auto(CocoFd) point = -1;
-    bool is_directory;
+    bool is_directory = false;
 
     if (tree < 0 || !check_type(tree, step->source, &is_directory, error) ||
         !coco_mount_tree_set(tree, step->recursive_attributes, 0, true, error) ||
@@ -118,7 +109,7 @@ coco_volume_mounts_make(const CocoVolumePlan *plan, const char *mounts, CocoFork
     Place place = { .mounts = directory, .path = mounts, .id = coco_volume_plan_id(plan) };
 
     if (directory < 0)
-        return fail_with_errno(error, "open directory of mounts", mounts);
+        return coco_system_error(error, "open directory of mounts", mounts);
     for (size_t i = 0; i < coco_volume_plan_length(plan); i++) {
         const CocoVolumeStep *step = coco_volume_plan_step(plan, i);
 

@@ -233,7 +233,7 @@ coco_storage_add_layers(CocoStoragePlace *place, Grpc__Storage *const *list, siz
  * is at least there.
  */
 void
-coco_storage_settle_disk(int directory, bool alone)
+coco_storage_flush_disk(int directory, bool alone)
 {
     g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", directory);
     g_auto(CocoFd) fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

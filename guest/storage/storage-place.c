@@ -255,7 +255,7 @@ undo(const CocoStoragePlace *place, const Mount *mounted)
         return;
     }
     if (mounted->is_disk)
-        coco_storage_settle_disk(fd, is_alone(place, mounted));
+        coco_storage_flush_disk(fd, is_alone(place, mounted));
     if (umount2(path, MNT_DETACH) < 0)
         g_message("unmount '%s': %s", mounted->path, g_strerror(errno));
     coco_fd_clear(&fd);
@@ -285,14 +285,14 @@ coco_storage_place_use(CocoStoragePlace *place)
 }
 
 void
-coco_storage_place_settle(CocoStoragePlace *place)
+coco_storage_place_complete(CocoStoragePlace *place)
 {
-    place->settled = true;
+    place->complete = true;
 }
 
 void
 coco_storage_place_unuse(CocoStoragePlace *place)
 {
-    if (--place->users == 0 && !(place->is_pods && place->settled))
+    if (--place->users == 0 && !(place->is_pods && place->complete))
         coco_storage_place_free(place);
 }

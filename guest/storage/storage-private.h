@@ -21,8 +21,8 @@ typedef struct {
     char *path;     /* the mount point, in one spelling only */
     char *identity; /* all that was asked for, but the mount point */
     unsigned int users;
-    bool is_pods; /* stays without users, once it is settled */
-    bool settled;
+    bool is_pods; /* stays without users, once it is complete */
+    bool complete;
     GPtrArray *mounts; /* of Mount, in order; empty for a directory */
     bool is_tmpfs;
     unsigned long flags; /* of the tmpfs */
@@ -52,7 +52,7 @@ void coco_storage_place_free(CocoStoragePlace *place);
 
 void coco_storage_place_use(CocoStoragePlace *place);
 /* What was asked for with it is there, too: it stays if it is the pod's. */
-void coco_storage_place_settle(CocoStoragePlace *place);
+void coco_storage_place_complete(CocoStoragePlace *place);
 /* The last one takes it away. */
 void coco_storage_place_unuse(CocoStoragePlace *place);
 
@@ -92,7 +92,7 @@ bool coco_storage_add_layers(CocoStoragePlace *place, Grpc__Storage *const *list
 
 /* Makes what a file system on a disk holds complete there, before it is unmounted; directory may be
  * opened with O_PATH. alone: nobody else has the disk mounted. */
-void coco_storage_settle_disk(int directory, bool alone);
+void coco_storage_flush_disk(int directory, bool alone);
 
 /* ---- storage-options.c ---- */
 

@@ -466,7 +466,7 @@ coco_storages_add(CocoStorages *storages, Grpc__Storage *const *list, size_t cou
         return false;
     }
     for (unsigned int i = before; i < storages->places->len; i++)
-        coco_storage_place_settle(storages->places->pdata[i]);
+        coco_storage_place_complete(storages->places->pdata[i]);
     return true;
 }
 

@@ -284,7 +284,7 @@ place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
     bool done = coco_root_plan_make(request->rootfs, request->n_rootfs, &create->root, error);
 
     coco_root_plan_check_later(request->rootfs, request->n_rootfs, create->volumes);
-    if (done && create->root.n_disks > 0 && coco_pod_vm_is_settled(coco_pod_vm(op->pod))) {
+    if (done && create->root.n_disks > 0 && coco_pod_vm_is_decided(coco_pod_vm(op->pod))) {
         create->attaches = coco_pod_disks_reserve(coco_pod_disks(op->pod), create->root.n_disks);
         create->reserved = create->attaches ? create->root.n_disks : 0;
         if (!create->attaches) {
@@ -306,7 +306,7 @@ place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
     return done;
 }
 
-/* Another container may have settled the VM while this one's mounts were made. */
+/* Another container may have decided what the VM gets while this one's mounts were made. */
 static bool
 attach_later(const CocoTaskOp *op, Create *create, GError **error)
 {
@@ -339,7 +339,7 @@ size_of(const Grpc__Spec *spec)
 /* The first container says what the VM gets. A pod's others may need the share though it does not;
  * for their disks there is room. */
 static bool
-settle_vm(const CocoTaskOp *op, GError **error)
+decide_vm(const CocoTaskOp *op, GError **error)
 {
     Create *create = op->extra;
     CocoPodVm *vm = coco_pod_vm(op->pod);
@@ -352,7 +352,7 @@ settle_vm(const CocoTaskOp *op, GError **error)
         .n_disks = create->root.n_disks,
     };
 
-    if (coco_pod_vm_is_settled(vm)) {
+    if (coco_pod_vm_is_decided(vm)) {
         if (!attach_later(op, create, error))
             return false;
         if (coco_pod_vm_has_share(vm) || !create->shares)
@@ -475,7 +475,7 @@ on_mounted(const GError *error, void *user_data)
         undo(op, g_error_copy(error));
     else if (was_given_up(op))
         return;
-    else if (!settle_vm(op, &failure))
+    else if (!decide_vm(op, &failure))
         undo(op, failure);
     else
         coco_stdio_open(coco_process_stdio(op->process), on_stdio_opened, op);

@@ -360,36 +360,36 @@ make_pipe(int *out_read_end, int *out_write_end, int flags)
 
 /* (transfer container) */
 static GPtrArray *
-arguments_of(const CocoLaunchRequest *request)
+arguments_of(const CocoLauncherCommand *command)
 {
     static const char *const verbs[] = { "launch", "attach", "detach" };
     GPtrArray *argv = g_ptr_array_new();
-    const char *const fixed[] = { request->program, verbs[request->verb], "--run-dir",
-                                  request->run_dir };
+    const char *const fixed[] = { command->program, verbs[command->verb], "--run-dir",
+                                  command->run_dir };
 
     G_STATIC_ASSERT(G_N_ELEMENTS(verbs) == COCO_N_LAUNCHER_VERBS);
     for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++)
         g_ptr_array_add(argv, (char *) fixed[i]);
-    if (request->verb == COCO_LAUNCHER_LAUNCH) {
+    if (command->verb == COCO_LAUNCHER_LAUNCH) {
         g_ptr_array_add(argv, (char *) "--config");
-        g_ptr_array_add(argv, (char *) request->config);
+        g_ptr_array_add(argv, (char *) command->config);
         g_ptr_array_add(argv, (char *) "--wait");
         g_ptr_array_add(argv, (char *) "--share");
-        g_ptr_array_add(argv, (char *) request->share);
+        g_ptr_array_add(argv, (char *) command->share);
     }
-    if (request->initdata != NULL) {
+    if (command->initdata != NULL) {
         g_ptr_array_add(argv, (char *) "--initdata-annotation");
-        g_ptr_array_add(argv, (char *) request->initdata);
+        g_ptr_array_add(argv, (char *) command->initdata);
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(request->tees); i++) {
-        if (request->tees[i] != NULL) {
+    for (size_t i = 0; i < G_N_ELEMENTS(command->tees); i++) {
+        if (command->tees[i] != NULL) {
             g_ptr_array_add(argv, (char *) "--require-tee");
-            g_ptr_array_add(argv, (char *) request->tees[i]);
+            g_ptr_array_add(argv, (char *) command->tees[i]);
         }
     }
-    for (size_t i = 0; request->places != NULL && request->places[i] != NULL; i++) {
+    for (size_t i = 0; command->places != NULL && command->places[i] != NULL; i++) {
         g_ptr_array_add(argv, (char *) "--disk");
-        g_ptr_array_add(argv, request->places[i]);
+        g_ptr_array_add(argv, command->places[i]);
     }
     g_ptr_array_add(argv, NULL);
     return argv;
@@ -429,28 +429,28 @@ fork_launcher(const char *run_dir, int input_end, int output_end, char *const ar
 }
 
 static pid_t
-spawn(const CocoLaunchRequest *request, int *out_input, int *out_output, GError **error)
+spawn(const CocoLauncherCommand *command, int *out_input, int *out_output, GError **error)
 {
-    g_autoptr(GPtrArray) argv = arguments_of(request);
+    g_autoptr(GPtrArray) argv = arguments_of(command);
     g_auto(CocoFd) input = -1;
     g_auto(CocoFd) input_end = -1;
     g_auto(CocoFd) output = -1;
     g_auto(CocoFd) output_end = -1;
     pid_t pid;
 
-    if (access(request->program, X_OK) != 0 || !make_pipe(&input_end, &input, O_NONBLOCK) ||
+    if (access(command->program, X_OK) != 0 || !make_pipe(&input_end, &input, O_NONBLOCK) ||
         !make_pipe(&output, &output_end, O_NONBLOCK)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
-                    "run launcher '%s': %s", request->program, g_strerror(errno));
+                    "run launcher '%s': %s", command->program, g_strerror(errno));
         return -1;
     }
     /* The launcher's own ends block. */
     (void) fcntl(output_end, F_SETFL, 0);
     (void) fcntl(input_end, F_SETFL, 0);
     pid =
-        fork_launcher(request->run_dir, input_end, output_end, (char *const *) argv->pdata, error);
+        fork_launcher(command->run_dir, input_end, output_end, (char *const *) argv->pdata, error);
     if (pid < 0) {
-        g_prefix_error(error, "run launcher '%s': ", request->program);
+        g_prefix_error(error, "run launcher '%s': ", command->program);
         return -1;
     }
     *out_input = coco_fd_steal(&input);
@@ -459,7 +459,7 @@ spawn(const CocoLaunchRequest *request, int *out_input, int *out_output, GError 
 }
 
 CocoLauncher *
-coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
+coco_launcher_run_async(const CocoLauncherCommand *command, CocoSignals *signals,
                         GCancellable *cancellable, GAsyncReadyCallback callback, void *user_data)
 {
     GTask *task = g_task_new(NULL, cancellable, callback, user_data);
@@ -473,10 +473,10 @@ coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
     run->phases = g_string_new(NULL);
     run->result = g_new0(CocoLaunchResult, 1);
     run->result->agent_timeout_us = (int64_t) DEFAULT_AGENT_TIMEOUT_MS * 1000;
-    run->program = g_strdup(request->program);
-    run->verb = request->verb;
+    run->program = g_strdup(command->program);
+    run->verb = command->verb;
     g_task_set_task_data(task, run, run_free);
-    run->pid = spawn(request, &run->input, &run->output, &run->error);
+    run->pid = spawn(command, &run->input, &run->output, &run->error);
     if (run->pid < 0) {
         g_task_return_error(task, g_steal_pointer(&run->error));
         g_object_unref(task);

@@ -4,7 +4,7 @@
  * says, a JSON object a line (vmm/README.md). The launcher is a program of its own so that the shim
  * has no libvirt in its address space and a hang can be ended with a signal.
  *
- * Ownership: the request is borrowed for the call; the result belongs to the caller.
+ * Ownership: the command is borrowed for the call; the result belongs to the caller.
  * Thread: main.
  */
 #pragma once
@@ -34,7 +34,7 @@ typedef struct {
     const char *initdata; /* launch: file with the initdata annotation of the pod; nullable */
     const char *tees[2];  /* launch: each must be the TEE of the config; nullable */
     char *const *places;  /* detach: which disks; NULL-terminated */
-} CocoLaunchRequest;
+} CocoLauncherCommand;
 
 /* What the VM gets is known later than that it will be wanted: the launcher gets ready and waits.
  */
@@ -44,7 +44,7 @@ typedef struct {
 } CocoLaunchDisk;
 
 typedef struct {
-    bool share;   /* the directory of the request is exported */
+    bool share;   /* the directory of the command is exported */
     bool hotplug; /* disks may be attached later */
     CocoPodSize size;
     const CocoLaunchDisk *disks;
@@ -74,7 +74,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoLaunchResult, coco_launch_result_free)
  * launcher itself should end it first), kills the launcher. What it may have left behind is then
  * the caller's to clear: coco_pod_dir_kill_processes(). Result: (transfer none), valid until
  * callback runs; NULL when nothing was started. */
-CocoLauncher *coco_launcher_run_async(const CocoLaunchRequest *request, CocoSignals *signals,
+CocoLauncher *coco_launcher_run_async(const CocoLauncherCommand *command, CocoSignals *signals,
                                       GCancellable *cancellable, GAsyncReadyCallback callback,
                                       void *user_data);
 

@@ -152,7 +152,7 @@ static void
 run(CocoPodDisks *disks, Job *job)
 {
     g_autofree char *program = coco_launcher_find_program();
-    CocoLaunchRequest request = {
+    CocoLauncherCommand request = {
         .verb = job->verb,
         .program = program,
         .run_dir = coco_pod_dir_path(disks->dir),

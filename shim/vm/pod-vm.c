@@ -46,7 +46,7 @@ struct _CocoPodVm {
     GCancellable *cancellable; /* of whatever step is under way */
     bool launcher_runs;
     CocoLauncher *launcher; /* nullable: none that waits */
-    bool settled;           /* it was told what the VM gets */
+    bool decided;           /* it was told what the VM gets */
     bool has_share;
     size_t n_disks;
     CocoLaunchResult *launched;
@@ -420,7 +420,7 @@ void
 coco_pod_vm_start(CocoPodVm *vm)
 {
     g_autofree char *program = coco_launcher_find_program();
-    CocoLaunchRequest request = {
+    CocoLauncherCommand request = {
         .program = program,
         .config = vm->config_path,
         .run_dir = coco_pod_dir_path(vm->dir),
@@ -446,16 +446,16 @@ coco_pod_vm_start(CocoPodVm *vm)
 bool
 coco_pod_vm_launch(CocoPodVm *vm, const CocoLaunchNeeds *needs, GError **error)
 {
-    vm->settled = true;
+    vm->decided = true;
     vm->has_share = needs->share;
     vm->n_disks = needs->n_disks;
     return vm->launcher == NULL || coco_launcher_send(vm->launcher, needs, error);
 }
 
 bool
-coco_pod_vm_is_settled(const CocoPodVm *vm)
+coco_pod_vm_is_decided(const CocoPodVm *vm)
 {
-    return vm->settled;
+    return vm->decided;
 }
 
 bool

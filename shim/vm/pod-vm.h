@@ -56,7 +56,7 @@ void coco_pod_vm_set_names(CocoPodVm *vm, const char *hostname, char *const *dns
 bool coco_pod_vm_launch(CocoPodVm *vm, const CocoLaunchNeeds *needs, GError **error);
 
 /* It has been told: nothing can be added to the VM any more. */
-bool coco_pod_vm_is_settled(const CocoPodVm *vm);
+bool coco_pod_vm_is_decided(const CocoPodVm *vm);
 
 /* The guest has the shared directory, or will have it. */
 bool coco_pod_vm_has_share(const CocoPodVm *vm);

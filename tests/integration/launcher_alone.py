@@ -22,7 +22,7 @@ def test_launch_list_destroy(case):
     equal(result.stderr, b"")
     equal(lines[0]["event"], "config")
     equal([line["name"] for line in lines if line["event"] == "phase"],
-          ["config", "probe", "connect", "xml", "start", "settle"])
+          ["config", "probe", "connect", "xml", "start", "resume"])
     done = lines[-1]
     assert done["event"] == "result" and done["ok"], done
     for name in ("pid", "virtiofsd_pid", "console_pid"):

@@ -79,7 +79,7 @@ current_step(const Watch *watch)
         { "", "connect to libvirt" },
         { "connect", "read domain XML" },
         { "xml", "start domain" },
-        { "start", "settle domain" },
+        { "start", "resume domain" },
     };
 
     if (watch->job != NULL && strcmp(watch->phase, "connect") == 0)

@@ -379,16 +379,16 @@ attest(const Options *options, virDomain *domain, CocoLaunchReport *report, GErr
 }
 
 static bool
-settle(virDomain *domain, GError **error)
+resume(virDomain *domain, GError **error)
 {
     char *reply = NULL;
     bool refused;
 
     if (virDomainQemuMonitorCommand(domain, SET_ACTION, &reply, 0) < 0)
-        return coco_libvirt_error(error, "settle domain: set-action");
+        return coco_libvirt_error(error, "resume domain: set-action");
     refused = strstr(reply, "\"error\"") != NULL;
     if (refused)
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "settle domain: set-action: %s",
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "resume domain: set-action: %s",
                     reply);
     free(reply);
     if (refused)
@@ -464,9 +464,9 @@ run(const Options *options, CocoLaunchReport *report, GError **error)
     coco_launch_report_phase(report, "start");
     pid = read_pid(options, error);
     if (pid == 0 || !check_started(options, domain, error) ||
-        !attest(options, domain, report, error) || !settle(domain, error))
+        !attest(options, domain, report, error) || !resume(domain, error))
         return false;
-    coco_launch_report_phase(report, "settle");
+    coco_launch_report_phase(report, "resume");
     line = coco_launch_report_line("started");
     coco_json_add_int(line, "pid", pid);
     coco_json_add_int(line, "cid", vsock_cid(domain));

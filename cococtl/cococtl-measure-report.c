@@ -7,14 +7,12 @@
 #include <inttypes.h>
 #include <stdint.h>
 
+#include "vmm/config/byte-text.h"
+
 static char *
 hex_of(const CocoDigest *digest)
 {
-    GString *text = g_string_sized_new(2 * digest->len + 1);
-
-    for (size_t i = 0; i < digest->len; i++)
-        g_string_append_printf(text, "%02x", digest->bytes[i]);
-    return g_string_free(text, FALSE);
+    return coco_hex_of(digest->bytes, digest->len);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cococtl/subcommand.h"
+#include "vmm/config/byte-text.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/initdata/initdata.h"
 #include "vmm/tee/tee-config.h"
@@ -244,20 +245,13 @@ replace(char **slot, const char *value)
 static bool
 apply_initdata_digest(const char *hex, CocoMeasurePlan *plan, GError **error)
 {
-    size_t len = strlen(hex) / 2;
-    g_autofree uint8_t *bytes = g_malloc0(len + 1);
+    g_autoptr(GBytes) bytes = coco_bytes_of_hex(hex);
 
-    if (len == 0 || len > MAX_INITDATA_DIGEST || strlen(hex) % 2 != 0)
+    if (bytes == NULL || g_bytes_get_size(bytes) == 0 ||
+        g_bytes_get_size(bytes) > MAX_INITDATA_DIGEST)
         return bad(error, "initdata-digest", hex, "1 to 64 bytes in hexadecimal");
-    for (size_t i = 0; i < 2 * len; i++) {
-        int digit = g_ascii_xdigit_value(hex[i]);
-
-        if (digit < 0)
-            return bad(error, "initdata-digest", hex, "1 to 64 bytes in hexadecimal");
-        bytes[i / 2] = (uint8_t) (bytes[i / 2] << 4 | digit);
-    }
     g_bytes_unref(plan->host_data);
-    plan->host_data = g_bytes_new_take(g_steal_pointer(&bytes), len);
+    plan->host_data = g_steal_pointer(&bytes);
     return true;
 }
 

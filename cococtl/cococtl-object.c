@@ -8,6 +8,7 @@
 
 #include "cococtl/cococtl-measure.h"
 #include "cococtl/subcommand.h"
+#include "vmm/config/byte-text.h"
 
 int
 coco_ctl_print_object(const char *name, json_object *object, bool as_json)
@@ -25,10 +26,7 @@ coco_ctl_print_object(const char *name, json_object *object, bool as_json)
 void
 coco_ctl_add_hex(json_object *object, const char *key, const void *bytes, size_t len)
 {
-    g_autoptr(GString) hex = g_string_sized_new(2 * len + 1);
-    const uint8_t *at = bytes;
+    g_autofree char *hex = coco_hex_of(bytes, len);
 
-    for (size_t i = 0; i < len; i++)
-        g_string_append_printf(hex, "%02x", at[i]);
-    json_object_object_add(object, key, json_object_new_string(hex->str));
+    json_object_object_add(object, key, json_object_new_string(hex));
 }

@@ -12,6 +12,7 @@
 
 #include "cococtl/cococtl-object.h"
 #include "cococtl/subcommand.h"
+#include "vmm/config/byte-text.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/launch/measure-plan.h"
 #include "vmm/tee/tee-config.h"
@@ -73,12 +74,10 @@ add_value(json_object *values, const char *name, json_object *value)
 static void
 add_digest(json_object *values, const char *name, const CocoDigest *digest)
 {
-    g_autoptr(GString) hex = g_string_new(NULL);
+    g_autofree char *hex = coco_hex_of(digest->bytes, digest->len);
 
-    for (size_t i = 0; i < digest->len; i++)
-        g_string_append_printf(hex, "%02x", digest->bytes[i]);
     if (digest->len > 0)
-        add_value(values, name, json_object_new_string(hex->str));
+        add_value(values, name, json_object_new_string(hex));
 }
 
 static void

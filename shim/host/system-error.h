@@ -2,6 +2,7 @@
 /*
  * What the kernel refused, as a GError: "make directory '/run/x': No space left on device".
  *
+ * Ownership: strings are borrowed.
  * Thread: any.
  */
 #pragma once

@@ -11,6 +11,7 @@
  *
  * Source: containerd, pkg/cri/annotations (io.kubernetes.cri.sandbox-…, since 1.6); OCI runtime
  * spec, config-linux.md, "CPU" and "Memory".
+ * Ownership: nothing to own.
  * Thread: any.
  */
 #pragma once

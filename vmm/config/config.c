@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "vmm/config/byte-text.h"
 #include "vmm/config/uid-range.h"
 #include "vmm/config/vmm-error.h"
 
@@ -154,42 +155,20 @@ set_two_way(CocoVmConfig *config, CocoKey key, const char *value, GError **error
     return true;
 }
 
-static GBytes *
-decode_hex(const char *value)
-{
-    size_t size = strlen(value) / 2;
-    g_autofree guchar *data = g_malloc(size);
-
-    for (size_t i = 0; i < size; i++)
-        data[i] = (guchar) (g_ascii_xdigit_value(value[2 * i]) * 16 +
-                            g_ascii_xdigit_value(value[2 * i + 1]));
-    return g_bytes_new_take(g_steal_pointer(&data), size);
-}
-
-/* NULL when it is not exactly what an encoder makes: GLib's decoder skips what it does not know. */
-static GBytes *
-decode_base64(const char *value)
-{
-    gsize size = 0;
-    g_autofree guchar *data = g_base64_decode(value, &size);
-    g_autofree char *again = g_base64_encode(data, size);
-
-    return strcmp(again, value) == 0 ? g_bytes_new_take(g_steal_pointer(&data), size) : NULL;
-}
-
 /* The length is known, and no text is both its hex and its base64. */
 static bool
 set_bytes(CocoVmConfig *config, CocoKey key, const char *value, GError **error)
 {
     size_t expected = coco_config_key_info(key)->max;
-    bool hex = value[strspn(value, "0123456789abcdefABCDEF")] == '\0' && strlen(value) % 2 == 0 &&
-               strlen(value) != (expected + 2) / 3 * 4;
-    g_autoptr(GBytes) bytes = hex ? decode_hex(value) : decode_base64(value);
+    bool base64 = strlen(value) == (expected + 2) / 3 * 4;
+    g_autoptr(GBytes) bytes = base64 ? NULL : coco_bytes_of_hex(value);
 
     if (value[0] == '\0') {
         g_clear_pointer(&config->bytes[key], g_bytes_unref);
         return true;
     }
+    if (bytes == NULL)
+        bytes = coco_bytes_of_base64(value);
     if (bytes == NULL)
         return bad_value(error, "'%s' is neither hex nor base64", value);
     if (g_bytes_get_size(bytes) != expected)

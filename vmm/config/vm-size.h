@@ -10,6 +10,7 @@
  * CPU time that is not there makes a pod slow, so it gets what may be had; memory that is not there
  * kills it, so whoever set a bound is told. A limit beyond the host's memory is none, as with runc.
  *
+ * Ownership: nothing to own.
  * Thread: any.
  */
 #pragma once

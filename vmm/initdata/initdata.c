@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "vmm/config/byte-text.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/initdata/toml.h"
 
@@ -222,26 +223,23 @@ read_toml(CocoInitdata *initdata, GError **error)
     return digest(initdata, error);
 }
 
-/* As Kata takes it: line breaks do not count. g_base64_decode() would skip anything that is not
- * base64, so only what it would write itself passes. */
+/* As Kata takes it: line breaks do not count. */
 static bool
 decode(CocoInitdata *initdata, const char *value, size_t len, GError **error)
 {
     g_autoptr(GString) text = g_string_sized_new(len);
-    g_autofree char *again = NULL;
-    g_autofree uint8_t *data = NULL;
-    gsize n;
+    g_autoptr(GBytes) data = NULL;
 
     for (size_t i = 0; i < len; i++) {
         if (value[i] != '\n' && value[i] != '\r')
             g_string_append_c(text, value[i]);
     }
-    data = g_base64_decode(text->str, &n);
-    again = g_base64_encode(data, n);
-    if (n == 0 || strlen(text->str) < text->len || strcmp(text->str, again) != 0)
+    data = strlen(text->str) == text->len ? coco_bytes_of_base64(text->str) : NULL;
+    if (data == NULL || text->len == 0)
         return complain(error, text->len == 0 ? "it is empty"
                                               : "it is not base64 (standard alphabet, padded)");
-    g_byte_array_append(initdata->gzip, data, (unsigned int) n);
+    g_byte_array_append(initdata->gzip, g_bytes_get_data(data, NULL),
+                        (unsigned int) g_bytes_get_size(data));
     return true;
 }
 
@@ -356,12 +354,9 @@ coco_initdata_cmdline(const CocoInitdata *initdata)
 {
     size_t len = 0;
     const uint8_t *digest = coco_initdata_digest(initdata, &len);
-    GString *word = g_string_new("coco.initdata_digest=");
+    g_autofree char *hex = coco_hex_of(digest, len);
 
-    g_string_append_printf(word, "%s:", coco_initdata_algorithm(initdata));
-    for (size_t i = 0; i < len; i++)
-        g_string_append_printf(word, "%02x", digest[i]);
-    return g_string_free(word, FALSE);
+    return g_strdup_printf("coco.initdata_digest=%s:%s", coco_initdata_algorithm(initdata), hex);
 }
 
 const char *

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "vmm/config/byte-text.h"
 #include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/launch/id-block-check.h"
@@ -35,12 +36,10 @@ static const struct {
 static void
 add_digest(json_object *values, const char *key, const CocoDigest *digest)
 {
-    g_autoptr(GString) hex = g_string_new(NULL);
+    g_autofree char *hex = coco_hex_of(digest->bytes, digest->len);
 
-    for (size_t i = 0; i < digest->len; i++)
-        g_string_append_printf(hex, "%02x", digest->bytes[i]);
     if (digest->len > 0)
-        coco_json_add_string(values, key, hex->str);
+        coco_json_add_string(values, key, hex);
 }
 
 static json_object *

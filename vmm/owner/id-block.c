@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "vmm/config/byte-text.h"
 #include "vmm/config/vmm-error.h"
 
 #define BLOCK_VERSION 1u
@@ -209,38 +210,29 @@ coco_id_bytes_from_base64(const char *text, uint8_t *out_bytes, size_t size, GEr
 {
     const size_t encoded = (size + 2) / 3 * 4;
     g_autofree char *stripped = NULL;
-    g_autofree uint8_t *bytes = NULL;
-    g_autofree char *again = NULL;
-    gsize len = 0;
+    g_autoptr(GBytes) bytes = NULL;
 
     text += strspn(text, " \t\r\n");
     stripped = g_strchomp(g_strndup(text, encoded + 3));
     if (strlen(stripped) != encoded)
         return bad_block(error, "%zu characters of base64 (%zu bytes) are needed", encoded, size);
-    bytes = g_base64_decode(stripped, &len);
-    again = g_base64_encode(bytes, len);
-    if (len != size || strcmp(again, stripped) != 0)
+    bytes = coco_bytes_of_base64(stripped);
+    if (bytes == NULL || g_bytes_get_size(bytes) != size)
         return bad_block(error, "it is not base64 of %zu bytes", size);
-    memcpy(out_bytes, bytes, size);
+    memcpy(out_bytes, g_bytes_get_data(bytes, NULL), size);
     return true;
 }
 
 bool
 coco_id_bytes_from_hex(const char *text, uint8_t *out_bytes, size_t size, GError **error)
 {
-    g_autofree uint8_t *bytes = g_malloc(size);
+    g_autoptr(GBytes) bytes = NULL;
 
     if (g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X"))
         text += 2;
-    for (size_t i = 0; i < 2 * size; i++) {
-        int digit = g_ascii_xdigit_value(text[i]);
-
-        if (digit < 0)
-            return bad_block(error, "%zu hexadecimal digits are needed", 2 * size);
-        bytes[i / 2] = (uint8_t) (i % 2 == 0 ? digit << 4 : bytes[i / 2] | digit);
-    }
-    if (text[2 * size] != '\0')
+    bytes = coco_bytes_of_hex(text);
+    if (bytes == NULL || g_bytes_get_size(bytes) != size)
         return bad_block(error, "%zu hexadecimal digits are needed", 2 * size);
-    memcpy(out_bytes, bytes, size);
+    memcpy(out_bytes, g_bytes_get_data(bytes, NULL), size);
     return true;
 }

@@ -13,6 +13,7 @@
 #include <json-c/json.h>
 #include <openssl/crypto.h>
 
+#include "vmm/config/byte-text.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/measure/measure.h"
 
@@ -83,18 +84,17 @@ complain(GError **error, const char *format, ...)
 static gsize
 decode(const char *text, uint8_t *out_bytes, gsize len, bool exact)
 {
-    g_autofree uint8_t *bytes = NULL;
-    g_autofree char *again = NULL;
-    gsize n = 0;
+    g_autoptr(GBytes) bytes = NULL;
+    gsize n;
 
     if (strlen(text) > (len + 2) / 3 * 4 || text[0] == '\0')
         return 0;
-    bytes = g_base64_decode(text, &n);
-    again = g_base64_encode(bytes, n);
-    if (strcmp(again, text) != 0 || n > len || (exact && n != len))
+    bytes = coco_bytes_of_base64(text);
+    n = bytes != NULL ? g_bytes_get_size(bytes) : 0;
+    if (n > len || (exact && n != len))
         return 0;
-    if (out_bytes != NULL)
-        memcpy(out_bytes, bytes, n);
+    if (out_bytes != NULL && n > 0)
+        memcpy(out_bytes, g_bytes_get_data(bytes, NULL), n);
     return n;
 }
 

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "guest-protocol/posix/fd.h"
+#include "vmm/config/byte-text.h"
 #include "vmm/config/vmm-error.h"
 
 #define MAX_BLOB (64 * 1024)
@@ -74,16 +75,13 @@ open_file(const CocoVmConfig *config, CocoKey key, guint64 max, struct stat *out
     return coco_fd_steal(&fd);
 }
 
-/* Strict: the text must be what an encoder makes of the bytes, but for white space. */
+/* White space in the text does not count. */
 static GBytes *
 decode_base64(GBytes *raw)
 {
     gsize length = 0;
     const char *data = g_bytes_get_data(raw, &length);
     g_autoptr(GString) text = g_string_new(NULL);
-    g_autofree guchar *bytes = NULL;
-    g_autofree char *again = NULL;
-    gsize size = 0;
 
     for (gsize i = 0; i < length; i++) {
         if (!g_ascii_isspace(data[i]))
@@ -91,9 +89,7 @@ decode_base64(GBytes *raw)
     }
     if (text->len == 0 || strlen(text->str) != text->len)
         return NULL;
-    bytes = g_base64_decode(text->str, &size);
-    again = g_base64_encode(bytes, size);
-    return strcmp(again, text->str) == 0 ? g_bytes_new_take(g_steal_pointer(&bytes), size) : NULL;
+    return coco_bytes_of_base64(text->str);
 }
 
 static GBytes *

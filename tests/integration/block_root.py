@@ -178,77 +178,79 @@ def test_overlay_written_to_the_host(case):
     equal((case.directory / "fs" / "etc" / "made").read_text(), "kept\n")
 
 
-def pod_on_disks(case):
-    """A pod whose pause container is on an ext4 image: (its shim, a function that makes a container of it)."""
-    pod = case.node.new_id()
+class PodOnDisks:
+    """Its pause container is on an ext4 image, of which each test gets a copy."""
 
-    def member(kind, rootfs, script, identifier=None):
+    def __init__(self, case):
+        self.id = case.node.new_id()
+        self.image = ext4(case, "pause.img", root=ociconfig.root_file_system(case.directory))
+        pause = self.member(case, [mount("ext4", self.image, "loop", "rw")], "exec sleep 1000", "sandbox")
+        equal(pause.reply.code, 0, pause.reply.message)
+        equal(pause.call("Start", {1: self.id}).code, 0)
+        case.defer(self.end, pause)
+
+    def copy(self, case, name="copy.img"):
+        path = case.directory / name
+        path.write_bytes(self.image.read_bytes())
+        path.chmod(0o600)
+        return path
+
+    def member(self, case, rootfs, script, kind="container"):
         spec = ociconfig.base("rootfs", "sh", "-c", script)
-        spec["annotations"] = {"io.kubernetes.cri.container-type": kind, "io.kubernetes.cri.sandbox-id": pod}
-        shim = Shim(case, identifier=identifier, spec=spec)
+        spec["annotations"] = {"io.kubernetes.cri.container-type": kind, "io.kubernetes.cri.sandbox-id": self.id}
+        shim = Shim(case, identifier=self.id if kind == "sandbox" else None, spec=spec)
         shim.start()
         shim.output = shim.bundle / "output"
         shim.reply = shim.create(rootfs=rootfs, stdout=f"file://{shim.output}", stderr=f"file://{shim.output}")
         return shim
 
-    def run_to_end(shim):
+    def run(self, *arguments):
+        """What a container has said at its end."""
+        shim = self.member(*arguments)
         equal(shim.reply.code, 0, shim.reply.message)
         equal(shim.call("Start", {1: shim.id}).code, 0)
         equal(wire.one(shim.call("Wait", {1: shim.id}).payload, 1), 0, shim.output.read_text())
         equal(shim.call("Delete", {1: shim.id}).code, 0)
         return shim.output.read_text().splitlines()
 
-    image = ext4(case, "pause.img", root=ociconfig.root_file_system(case.directory))
-    pause = member("sandbox", [mount("ext4", image, "loop", "rw")], "exec sleep 1000", identifier=pod)
-    equal(pause.reply.code, 0, pause.reply.message)
-    equal(pause.call("Start", {1: pod}).code, 0)
-    return pause, member, run_to_end
-
-
-def end_pod(pause):
-    for method, more in (("Kill", {3: 9}), ("Wait", {}), ("Delete", {})):
-        equal(pause.call(method, {1: pause.id} | more).code, 0, method)
-    pause.shutdown()
+    def end(self, pause):
+        for method, more in (("Kill", {3: 9}), ("Wait", {}), ("Delete", {})):
+            equal(pause.call(method, {1: pause.id} | more).code, 0, method)
+        pause.shutdown()
 
 
 def test_disks_of_a_pod(case):
     """The further containers' too: attached while the VM runs, free when the container is deleted, and used again."""
-    pause, member, run_to_end = pod_on_disks(case)
-    mounts, upper = layered(case, case.directory / "root")
-    image = case.directory / "second.img"
-    image.write_bytes((case.directory / "pause.img").read_bytes())
-    image.chmod(0o600)
+    mounts, upper = layered(case)
+    image = case.vm.copy(case)
     look = f"{ROOT_LINE}; echo kept > /made; grep -c . /etc/low 2>/dev/null || true"
     for number in range(2):
         device = tool("losetup", "--find", "--show", image).strip() if number else str(image)
         if number:
             case.defer(tool, "losetup", "--detach", device)
-        second = member("container", [mount("ext4", device, *(() if number else ("loop",)))], look)
-        contains(run_to_end(second)[0], "ext4 rw")
+        lines = case.vm.run(case, [mount("ext4", device, *(() if number else ("loop",)))], look)
+        contains(lines[0], "ext4 rw")
         check_ext4(device, "/made", "kept\n")
-    third = member("container", mounts, look)
-    lines = run_to_end(third)
+    lines = case.vm.run(case, mounts, look)
     contains(lines[0], "overlay rw")
     equal(lines[1:], ["1"])
     check_ext4(upper, "/upper/made", "kept\n")
-    end_pod(pause)
 
 
 def test_disks_of_a_pod_that_fail(case):
     """A disk that is in use, and one that is no file system: the container is refused, and its disk is free again."""
-    pause, member, run_to_end = pod_on_disks(case)
-    image = case.directory / "pause.img"
-    refused = member("container", [mount("ext4", image, "loop", "rw")], "true")
+    refused = case.vm.member(case, [mount("ext4", case.vm.image, "loop", "rw")], "true")
     contains(refused.reply.message, "root file system of container", "lock")
     garbage = case.directory / "garbage.img"
     garbage.write_bytes(os.urandom(1 << 20))
     for _ in range(2):
-        refused = member("container", [mount("ext4", garbage, "loop", "rw")], "true")
+        refused = case.vm.member(case, [mount("ext4", garbage, "loop", "rw")], "true")
         contains(refused.reply.message, "create container", "mount ext4", "Invalid argument")
-    copy = case.directory / "copy.img"
-    copy.write_bytes(image.read_bytes())
-    contains(run_to_end(member("container", [mount("ext4", copy, "loop", "rw")], ROOT_LINE))[0], "ext4 rw")
-    end_pod(pause)
+    contains(case.vm.run(case, [mount("ext4", case.vm.copy(case), "loop", "rw")], ROOT_LINE)[0], "ext4 rw")
+
+
+for function in (test_disks_of_a_pod, test_disks_of_a_pod_that_fail):
+    function.shared_vm = PodOnDisks
 
 
 def test_image_in_use(case):

@@ -151,12 +151,27 @@ def test_shim_is_killed(case):
     verify_nothing_left(sandbox)
 
 
+def until_the_end(case, **create):
+    sandbox = Sandbox(case).run(**create)
+    case.defer(sandbox.wait_gone)
+    case.defer(sandbox.good, "ShutdownSandbox")
+    return sandbox
+
+
+def plain(case):
+    return until_the_end(case)
+
+
+def configured(case):
+    return until_the_end(case, f4=cri_options(
+        "pod-1", ["10.0.0.1"], ["a.example", "b.example"], ["ndots:5"], {NAMES["new"]: annotation()},
+        {"net.ipv4.ip_local_port_range": "4711 4815", "kernel.shm_rmid_forced": "1"}))
+
+
 def test_config_of_the_pod(case):
     """What CRI says in PodSandboxConfig is in /etc of each container, unless its spec brings a file of its own; and its sysctls
     hold for all of them."""
-    options = cri_options("pod-1", ["10.0.0.1"], ["a.example", "b.example"], ["ndots:5"],
-                          sysctls={"net.ipv4.ip_local_port_range": "4711 4815", "kernel.shm_rmid_forced": "1"})
-    sandbox = Sandbox(case).run(f4=options)
+    sandbox = case.vm
     own = case.directory / "own"
     own.write_text("own\n")
     look = "cat /etc/hostname /etc/resolv.conf; hostname; cat /etc/hosts"
@@ -169,28 +184,21 @@ def test_config_of_the_pod(case):
     equal(sandbox.member(look, shares=("uts",), change=change).start().end(), (0, f"pod-1\n{resolv}pod-1\nown\n"))
     look = "cat /proc/sys/net/ipv4/ip_local_port_range /proc/sys/kernel/shm_rmid_forced"
     equal(sandbox.member(look, shares=("ipc",)).start().end(), (0, "4711\t4815\n1\n"))
-    sandbox.good("ShutdownSandbox")
-    sandbox.wait_gone()
 
 
 def test_initdata(case):
     """It comes with CreateSandbox, before there is a VM."""
-    sandbox = Sandbox(case).run(f4=cri_options(annotations={NAMES["new"]: annotation()}))
-
     def change(spec):
         spec["linux"]["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
 
-    status, text = sandbox.member(LOOK, change=change).start().end()
+    status, text = case.vm.member(LOOK, change=change).start().end()
     equal(status, 0)
     expect_disk(text.encode(), gzip.compress(TOML, mtime=0))
-    sandbox.good("ShutdownSandbox")
-    sandbox.wait_gone()
 
 
 def test_what_members_share(case):
     """/dev/shm with the ipc namespace, the hostname with the uts namespace, and neither without; the network always."""
-    sandbox = Sandbox(case).run()
-    shares = ("ipc", "uts")
+    sandbox, shares = case.vm, ("ipc", "uts")
     equal(sandbox.member("echo one > /dev/shm/f; hostname together", shares, change=privileged).start().end(), (0, ""))
     look = "cat /dev/shm/f 2>/dev/null || echo none; hostname"
     equal(sandbox.member(look, shares, change=without_hostname).start().end(), (0, "one\ntogether\n"))
@@ -199,13 +207,11 @@ def test_what_members_share(case):
     script = "until nc 127.0.0.1 77 </dev/null 2>/dev/null; do :; done"
     equal(sandbox.member(script).start().end(), (0, "over the network\n"))
     equal(server.end()[0], 0)
-    sandbox.good("ShutdownSandbox")
-    sandbox.wait_gone()
 
 
 def test_shared_processes(case):
     """Without a pause container there is a process 1 for them alone: not the guest's, nothing to see in, no signal ends it."""
-    sandbox = Sandbox(case).run()
+    sandbox = case.vm
     other = sandbox.member("exec sleep 4711", ("pid",)).start()
     look = "ps | grep -c 'sleep 471[1]'; ps | grep -cE 'kthread[d]|coco-agen[t]|/ini[t]'; kill 1; kill -9 1; ls /proc/1/root/; " \
            "grep -E '^(Uid|CapPrm|CapBnd)' /proc/1/status; sleep 0 & exec true"
@@ -216,8 +222,6 @@ def test_shared_processes(case):
     equal(sandbox.member("ps | grep 'sleep 471[1]' | { read pid rest; kill $pid; }", ("pid",)).start().end(), (0, ""))
     equal(other.end()[0], 128 + 15)
     equal(sandbox.member("ps | grep -c 'kthread[d]'").start().end(), (1, "0\n"))
-    sandbox.good("ShutdownSandbox")
-    sandbox.wait_gone()
 
 
 def may_trace(spec):
@@ -236,7 +240,7 @@ def without_hostname(spec):
 
 def test_metrics(case):
     """What the VM uses of the host: no guest can make it smaller."""
-    sandbox = Sandbox(case).run()
+    sandbox = case.vm
     metric = wire.fields(wire.one(sandbox.good("SandboxMetrics"), 1))
     equal(metric[2], [sandbox.id.encode()])
     data = wire.fields(metric[3][0])
@@ -248,5 +252,7 @@ def test_metrics(case):
         cpu, memory = wire.one(metrics[2][0], 1) / 1e6, wire.one(metrics[4][0], 32)
     assert 0.1 < cpu < 600, f"{cpu} s"
     assert 30e6 < memory < 4e9, f"{memory} bytes"
-    sandbox.good("ShutdownSandbox")
-    sandbox.wait_gone()
+
+
+test_config_of_the_pod.shared_vm = test_initdata.shared_vm = configured
+test_what_members_share.shared_vm = test_shared_processes.shared_vm = test_metrics.shared_vm = plain

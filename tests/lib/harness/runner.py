@@ -12,9 +12,9 @@ A test file is tests/integration/NAME.py: functions test_*(case), a docstring, a
   ALONE = True                 nothing runs beside its tests: they look at, or change, what the whole machine has
   TOGETHER = "name"            its tests run in one lane, one after the other, with all of the same name: they share what they
                                made before, or something that there is only one of
-  SHARED_VM = "name"           with coco its tests are containers of one VM (case.vm), which all with the same name share in one lane;
-                               shared_vm(case) in the file makes another thing of it than harness.shared_vm.pod
-  OWN_VM = (test_x,)           these are not: they are about the VM, or the way of a container that is alone in it
+  SHARED_VM = "name"           with coco its tests are containers of one VM (case.vm), which all with the same name share in one lane
+  OWN_VM = (test_x,)           these are not: they are about the VM, or the way of a container that is alone in it;
+                               a function may say what it shares: test_x.shared_vm = make, and make(case) gives case.vm
   EVERY_CONTAINERD = (test_x,) these are part of the suite "containerd", too: again with each containerd of its own
   RELEASES = ("trixie",)       in a file of the suite "containerd": which of them (default: those newer than the machine's)
 A test that leaves a process, mount, socket or file behind fails, and the next test gets a new containerd."""
@@ -42,10 +42,7 @@ class Test:
         self.function, self.runtime, self.release, self.suite = function, runtime, release, suite
         self.limit = patience.stretch(getattr(module, "SECONDS", 240)) * lanes.SLOWER
         self.alone, self.together = getattr(module, "ALONE", False), getattr(module, "TOGETHER", None)
-        self.vm = None
-        if runtime == "coco" and function not in getattr(module, "OWN_VM", ()):
-            self.vm = getattr(module, "SHARED_VM", None)
-        self.make_vm = getattr(module, "shared_vm", shared_vm.pod)
+        self.vm, self.make_vm = shared_by(module, function) if runtime == "coco" else (None, None)
         self.needs_node = getattr(module, "NEEDS_NODE", True)
         self.needs_guest = getattr(module, "NEEDS_GUEST", True)
         self.name = f"{module.__name__}.{function.__name__.removeprefix('test_')}"
@@ -53,6 +50,14 @@ class Test:
     def __str__(self):
         on = self.runtime if self.release is MACHINE else f"{self.runtime}, {self.release}"
         return f"{self.suite}: {self.name} [{on}]"
+
+
+def shared_by(module, function):
+    """The name of the VM, and what makes it."""
+    make = getattr(function, "shared_vm", None)
+    if make:
+        return f"{module.__name__}.{make.__name__}", make
+    return None if function in getattr(module, "OWN_VM", ()) else getattr(module, "SHARED_VM", None), shared_vm.pod
 
 
 def load(path):

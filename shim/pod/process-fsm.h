@@ -13,10 +13,10 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include "shim/host/fsm.h"
 
 typedef enum {
-    COCO_PROCESS_INVALID, /* zero: an unset cell of the table refuses the event */
+    COCO_PROCESS_INVALID = COCO_FSM_REFUSED,
     COCO_PROCESS_CREATED,
     COCO_PROCESS_STARTING,
     COCO_PROCESS_RUNNING,
@@ -32,8 +32,4 @@ typedef enum {
     COCO_N_PROCESS_EVENTS,
 } CocoProcessEvent;
 
-/* FALSE, and *out_to untouched, when the event is refused in that state. */
-bool coco_process_fsm_next(CocoProcessState from, CocoProcessEvent event, CocoProcessState *out_to);
-
-const char *coco_process_state_name(CocoProcessState state);
-const char *coco_process_event_name(CocoProcessEvent event);
+extern const CocoFsm coco_process_fsm;

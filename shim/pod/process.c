@@ -205,17 +205,13 @@ coco_process_exited_at(const CocoProcess *process)
 bool
 coco_process_step(CocoProcess *process, CocoProcessEvent event)
 {
-    CocoProcessState from = process->state;
+    g_autofree char *id = g_strdup_printf("%s/%s", process->container_id, process->exec_id);
+    CocoProcessState to =
+        (CocoProcessState) coco_fsm_step(&coco_process_fsm, id, process->state, event);
 
-    if (!coco_process_fsm_next(from, event, &process->state)) {
-        g_debug("process %s/%s: %s refused in state %s", process->container_id, process->exec_id,
-                coco_process_event_name(event), coco_process_state_name(from));
-        return false;
-    }
-    g_debug("process %s/%s: %s --%s--> %s", process->container_id, process->exec_id,
-            coco_process_state_name(from), coco_process_event_name(event),
-            coco_process_state_name(process->state));
-    return true;
+    if (to != COCO_PROCESS_INVALID)
+        process->state = to;
+    return to != COCO_PROCESS_INVALID;
 }
 
 static void

@@ -104,17 +104,12 @@ coco_pod_sandbox_netns(const CocoPodSandbox *sandbox)
 static bool
 step(CocoPodSandbox *sandbox, CocoSandboxEvent event)
 {
-    CocoSandboxState from = sandbox->state;
-    const char *id = coco_pod_id(sandbox->pod);
+    CocoSandboxState to = (CocoSandboxState) coco_fsm_step(
+        &coco_sandbox_fsm, coco_pod_id(sandbox->pod), sandbox->state, event);
 
-    if (!coco_sandbox_fsm_next(from, event, &sandbox->state)) {
-        g_debug("sandbox %s: %s refused in state %s", id, coco_sandbox_event_name(event),
-                coco_sandbox_state_name(from));
-        return false;
-    }
-    g_debug("sandbox %s: %s --%s--> %s", id, coco_sandbox_state_name(from),
-            coco_sandbox_event_name(event), coco_sandbox_state_name(sandbox->state));
-    return true;
+    if (to != COCO_SANDBOX_INVALID)
+        sandbox->state = to;
+    return to != COCO_SANDBOX_INVALID;
 }
 
 /* ---- its end ---- */
@@ -403,7 +398,7 @@ coco_pod_sandbox_start(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *u
     if (!step(sandbox, COCO_SANDBOX_EV_START)) {
         error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
                             "cannot start sandbox %s, it is %s", coco_pod_id(sandbox->pod),
-                            coco_sandbox_state_name(sandbox->state));
+                            coco_fsm_state_name(&coco_sandbox_fsm, sandbox->state));
         func(error, user_data);
         return;
     }

@@ -7,7 +7,7 @@
 #include <glib.h>
 
 /* clang-format off */
-static const CocoSandboxState next[COCO_N_SANDBOX_STATES][COCO_N_SANDBOX_EVENTS] = {
+static const unsigned int next[COCO_N_SANDBOX_STATES][COCO_N_SANDBOX_EVENTS] = {
     [COCO_SANDBOX_NEW] = {
         [COCO_SANDBOX_EV_CREATE] = COCO_SANDBOX_CREATED,
     },
@@ -37,24 +37,11 @@ static const char *const event_names[] = { "create", "start", "ready", "stop", "
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == COCO_N_SANDBOX_STATES);
 G_STATIC_ASSERT(G_N_ELEMENTS(event_names) == COCO_N_SANDBOX_EVENTS);
 
-bool
-coco_sandbox_fsm_next(CocoSandboxState from, CocoSandboxEvent event, CocoSandboxState *out_to)
-{
-    if (from >= COCO_N_SANDBOX_STATES || event >= COCO_N_SANDBOX_EVENTS ||
-        next[from][event] == COCO_SANDBOX_INVALID)
-        return false;
-    *out_to = next[from][event];
-    return true;
-}
-
-const char *
-coco_sandbox_state_name(CocoSandboxState state)
-{
-    return state < COCO_N_SANDBOX_STATES ? state_names[state] : "invalid";
-}
-
-const char *
-coco_sandbox_event_name(CocoSandboxEvent event)
-{
-    return event < COCO_N_SANDBOX_EVENTS ? event_names[event] : "invalid";
-}
+const CocoFsm coco_sandbox_fsm = {
+    .name = "sandbox",
+    .n_states = COCO_N_SANDBOX_STATES,
+    .n_events = COCO_N_SANDBOX_EVENTS,
+    .next = next[0],
+    .states = state_names,
+    .events = event_names,
+};

@@ -14,10 +14,10 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include "shim/host/fsm.h"
 
 typedef enum {
-    COCO_SANDBOX_INVALID, /* zero: an unset cell of the table refuses the event */
+    COCO_SANDBOX_INVALID = COCO_FSM_REFUSED,
     COCO_SANDBOX_NEW,
     COCO_SANDBOX_CREATED,
     COCO_SANDBOX_STARTING,
@@ -36,8 +36,4 @@ typedef enum {
     COCO_N_SANDBOX_EVENTS,
 } CocoSandboxEvent;
 
-/* FALSE, and *out_to untouched, when the event is refused in that state. */
-bool coco_sandbox_fsm_next(CocoSandboxState from, CocoSandboxEvent event, CocoSandboxState *out_to);
-
-const char *coco_sandbox_state_name(CocoSandboxState state);
-const char *coco_sandbox_event_name(CocoSandboxEvent event);
+extern const CocoFsm coco_sandbox_fsm;

@@ -180,7 +180,7 @@ reply_status(const CocoPodSandbox *sandbox, CocoTtrpcCall *call, bool verbose)
     Google__Protobuf__Timestamp created_at;
     Google__Protobuf__Timestamp exited_at;
     const char *const values[][2] = { { "pid", pid },
-                                      { "state", coco_sandbox_state_name(state) },
+                                      { "state", coco_fsm_state_name(&coco_sandbox_fsm, state) },
                                       { "networkSandboxPath", netns } };
     InfoEntry entries[G_N_ELEMENTS(values)];
     InfoEntry *info[G_N_ELEMENTS(values)];
@@ -249,9 +249,9 @@ handle_ping(CocoTtrpcCall *call, void *user_data)
     if (!is_of_sandbox(sandbox, call, request->sandbox_id))
         return;
     if (check.client == NULL || coco_pod_sandbox_state(sandbox) != COCO_SANDBOX_READY) {
-        coco_ttrpc_call_fail(call, COCO_TTRPC_FAILED_PRECONDITION, "ping sandbox %s: it is %s",
-                             request->sandbox_id,
-                             coco_sandbox_state_name(coco_pod_sandbox_state(sandbox)));
+        coco_ttrpc_call_fail(
+            call, COCO_TTRPC_FAILED_PRECONDITION, "ping sandbox %s: it is %s", request->sandbox_id,
+            coco_fsm_state_name(&coco_sandbox_fsm, coco_pod_sandbox_state(sandbox)));
         return;
     }
     coco_agent_check(&check);

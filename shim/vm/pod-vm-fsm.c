@@ -8,7 +8,7 @@
 #include <glib.h>
 
 /* clang-format off */
-static const CocoPodVmState next[COCO_N_POD_VM_STATES][COCO_N_POD_VM_EVENTS] = {
+static const unsigned int next[COCO_N_POD_VM_STATES][COCO_N_POD_VM_EVENTS] = {
     [COCO_POD_VM_NEW] = {
         [COCO_POD_VM_EV_START] = COCO_POD_VM_LAUNCHING,
         [COCO_POD_VM_EV_STOP] = COCO_POD_VM_STOPPING,
@@ -40,24 +40,11 @@ static const char *const event_names[] = { "start", "launched", "hello", "failed
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == COCO_N_POD_VM_STATES);
 G_STATIC_ASSERT(G_N_ELEMENTS(event_names) == COCO_N_POD_VM_EVENTS);
 
-bool
-coco_pod_vm_fsm_next(CocoPodVmState from, CocoPodVmEvent event, CocoPodVmState *out_to)
-{
-    if (from >= COCO_N_POD_VM_STATES || event >= COCO_N_POD_VM_EVENTS ||
-        next[from][event] == COCO_POD_VM_INVALID)
-        return false;
-    *out_to = next[from][event];
-    return true;
-}
-
-const char *
-coco_pod_vm_state_name(CocoPodVmState state)
-{
-    return state < COCO_N_POD_VM_STATES ? state_names[state] : "invalid";
-}
-
-const char *
-coco_pod_vm_event_name(CocoPodVmEvent event)
-{
-    return event < COCO_N_POD_VM_EVENTS ? event_names[event] : "invalid";
-}
+const CocoFsm coco_pod_vm_fsm = {
+    .name = "vm",
+    .n_states = COCO_N_POD_VM_STATES,
+    .n_events = COCO_N_POD_VM_EVENTS,
+    .next = next[0],
+    .states = state_names,
+    .events = event_names,
+};

@@ -7,10 +7,10 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include "shim/host/fsm.h"
 
 typedef enum {
-    COCO_POD_VM_INVALID, /* zero: an unset cell of the table refuses the event */
+    COCO_POD_VM_INVALID = COCO_FSM_REFUSED,
     COCO_POD_VM_NEW,
     COCO_POD_VM_LAUNCHING,
     COCO_POD_VM_CONNECTING,
@@ -30,8 +30,4 @@ typedef enum {
     COCO_N_POD_VM_EVENTS,
 } CocoPodVmEvent;
 
-/* FALSE, and *out_to untouched, when the event is refused in that state. */
-bool coco_pod_vm_fsm_next(CocoPodVmState from, CocoPodVmEvent event, CocoPodVmState *out_to);
-
-const char *coco_pod_vm_state_name(CocoPodVmState state);
-const char *coco_pod_vm_event_name(CocoPodVmEvent event);
+extern const CocoFsm coco_pod_vm_fsm;

@@ -73,16 +73,12 @@ static void continue_stopping(CocoPodVm *vm);
 static bool
 step(CocoPodVm *vm, CocoPodVmEvent event)
 {
-    CocoPodVmState from = vm->state;
+    CocoPodVmState to =
+        (CocoPodVmState) coco_fsm_step(&coco_pod_vm_fsm, vm->pod_id, vm->state, event);
 
-    if (!coco_pod_vm_fsm_next(from, event, &vm->state)) {
-        g_debug("vm %s: %s refused in state %s", vm->pod_id, coco_pod_vm_event_name(event),
-                coco_pod_vm_state_name(from));
-        return false;
-    }
-    g_debug("vm %s: %s --%s--> %s", vm->pod_id, coco_pod_vm_state_name(from),
-            coco_pod_vm_event_name(event), coco_pod_vm_state_name(vm->state));
-    return true;
+    if (to != COCO_POD_VM_INVALID)
+        vm->state = to;
+    return to != COCO_POD_VM_INVALID;
 }
 
 void

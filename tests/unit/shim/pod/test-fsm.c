@@ -1,119 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * All states times all events of the shim's state machines: refused events change nothing, the
- * last state is final and can be reached from everywhere.
+ * All states times all events of the shim's state machines: the state that is none takes nothing,
+ * the last state is final and can be reached from everywhere, all have names.
  */
+#include "shim/host/fsm.h"
+
+#include <limits.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <glib.h>
+
 #include "shim/pod/process-fsm.h"
 #include "shim/sandbox/sandbox-fsm.h"
 #include "shim/vm/pod-vm-fsm.h"
 
-#include <criterion/criterion.h>
-#include <criterion/new/assert.h>
-
-typedef bool (*NextFunc)(unsigned int from, unsigned int event, unsigned int *out_to);
-
-static bool
-next_vm(unsigned int from, unsigned int event, unsigned int *out_to)
-{
-    CocoPodVmState to = COCO_N_POD_VM_STATES;
-    bool taken = coco_pod_vm_fsm_next((CocoPodVmState) from, (CocoPodVmEvent) event, &to);
-
-    cr_expect(taken || to == COCO_N_POD_VM_STATES, "a refused event must not write");
-    *out_to = to;
-    return taken;
-}
+static const struct {
+    const CocoFsm *fsm;
+    unsigned int last;
+} machines[] = {
+    { &coco_pod_vm_fsm, COCO_POD_VM_GONE },
+    { &coco_process_fsm, COCO_PROCESS_STOPPED },
+    { &coco_sandbox_fsm, COCO_SANDBOX_STOPPED },
+};
 
 static bool
-next_process(unsigned int from, unsigned int event, unsigned int *out_to)
-{
-    CocoProcessState to = COCO_N_PROCESS_STATES;
-    bool taken = coco_process_fsm_next((CocoProcessState) from, (CocoProcessEvent) event, &to);
-
-    cr_expect(taken || to == COCO_N_PROCESS_STATES, "a refused event must not write");
-    *out_to = to;
-    return taken;
-}
-
-static bool
-next_sandbox(unsigned int from, unsigned int event, unsigned int *out_to)
-{
-    CocoSandboxState to = COCO_N_SANDBOX_STATES;
-    bool taken = coco_sandbox_fsm_next((CocoSandboxState) from, (CocoSandboxEvent) event, &to);
-
-    cr_expect(taken || to == COCO_N_SANDBOX_STATES, "a refused event must not write");
-    *out_to = to;
-    return taken;
-}
-
-static bool
-reaches(NextFunc next, unsigned int from, unsigned int goal, unsigned int n_events,
-        unsigned int steps)
+reaches(const CocoFsm *fsm, unsigned int from, unsigned int goal, unsigned int steps)
 {
     if (from == goal)
         return true;
-    for (unsigned int event = 0; steps > 0 && event < n_events; event++) {
-        unsigned int to;
+    for (unsigned int event = 0; steps > 0 && event < fsm->n_events; event++) {
+        unsigned int to = coco_fsm_next(fsm, from, event);
 
-        if (next(from, event, &to) && reaches(next, to, goal, n_events, steps - 1))
+        if (to != COCO_FSM_REFUSED && reaches(fsm, to, goal, steps - 1))
             return true;
     }
     return false;
 }
 
-static void
-check(NextFunc next, unsigned int n_states, unsigned int n_events, unsigned int last)
+Test(fsm, refuses_what_is_out_of_range)
 {
-    unsigned int to;
+    for (size_t i = 0; i < G_N_ELEMENTS(machines); i++) {
+        const CocoFsm *fsm = machines[i].fsm;
 
-    for (unsigned int event = 0; event < n_events; event++) {
-        cr_expect(not(next(0, event, &to)), "the invalid state takes nothing");
-        cr_expect(not(next(last, event, &to)), "the last state is final");
-        cr_expect(not(next(n_states, event, &to)), "a state out of range takes nothing");
+        for (unsigned int event = 0; event < fsm->n_events; event++) {
+            cr_expect(eq(uint, coco_fsm_next(fsm, COCO_FSM_REFUSED, event), COCO_FSM_REFUSED));
+            cr_expect(eq(uint, coco_fsm_next(fsm, fsm->n_states, event), COCO_FSM_REFUSED));
+            cr_expect(eq(uint, coco_fsm_next(fsm, UINT_MAX, event), COCO_FSM_REFUSED));
+        }
+        for (unsigned int from = 0; from < fsm->n_states; from++) {
+            cr_expect(eq(uint, coco_fsm_next(fsm, from, fsm->n_events), COCO_FSM_REFUSED));
+            cr_expect(eq(uint, coco_fsm_next(fsm, from, UINT_MAX), COCO_FSM_REFUSED));
+        }
     }
-    for (unsigned int from = 1; from < n_states; from++) {
-        cr_expect(not(next(from, n_events, &to)));
-        cr_expect(reaches(next, from, last, n_events, n_states), "state %u cannot reach the end",
-                  from);
+}
+
+Test(fsm, leads_to_the_end_from_everywhere)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(machines); i++) {
+        const CocoFsm *fsm = machines[i].fsm;
+
+        cr_expect(eq(uint, machines[i].last, fsm->n_states - 1));
+        for (unsigned int event = 0; event < fsm->n_events; event++)
+            cr_expect(eq(uint, coco_fsm_next(fsm, machines[i].last, event), COCO_FSM_REFUSED));
+        for (unsigned int from = 1; from < fsm->n_states; from++)
+            cr_expect(reaches(fsm, from, machines[i].last, fsm->n_states),
+                      "%s: state %u cannot reach the end", fsm->name, from);
     }
-}
-
-Test(fsm, pod_vm)
-{
-    check(next_vm, COCO_N_POD_VM_STATES, COCO_N_POD_VM_EVENTS, COCO_POD_VM_GONE);
-}
-
-Test(fsm, process)
-{
-    check(next_process, COCO_N_PROCESS_STATES, COCO_N_PROCESS_EVENTS, COCO_PROCESS_STOPPED);
-}
-
-Test(fsm, sandbox)
-{
-    check(next_sandbox, COCO_N_SANDBOX_STATES, COCO_N_SANDBOX_EVENTS, COCO_SANDBOX_STOPPED);
-}
-
-Test(fsm, exit_before_the_answer_to_start)
-{
-    CocoProcessState to;
-
-    cr_assert(coco_process_fsm_next(COCO_PROCESS_STARTING, COCO_PROCESS_EV_EXIT, &to));
-    cr_expect(eq(int, to, COCO_PROCESS_STOPPED));
-    cr_expect(not(coco_process_fsm_next(COCO_PROCESS_STOPPED, COCO_PROCESS_EV_STARTED, &to)));
-    cr_expect(not(coco_process_fsm_next(COCO_PROCESS_RUNNING, COCO_PROCESS_EV_START, &to)));
 }
 
 Test(fsm, every_state_and_event_has_a_name)
 {
-    for (unsigned int i = 0; i < COCO_N_POD_VM_STATES; i++)
-        cr_expect(coco_pod_vm_state_name((CocoPodVmState) i) != NULL);
-    for (unsigned int i = 0; i < COCO_N_POD_VM_EVENTS; i++)
-        cr_expect(coco_pod_vm_event_name((CocoPodVmEvent) i) != NULL);
-    for (unsigned int i = 0; i < COCO_N_PROCESS_STATES; i++)
-        cr_expect(coco_process_state_name((CocoProcessState) i) != NULL);
-    for (unsigned int i = 0; i < COCO_N_PROCESS_EVENTS; i++)
-        cr_expect(coco_process_event_name((CocoProcessEvent) i) != NULL);
-    for (unsigned int i = 0; i < COCO_N_SANDBOX_STATES; i++)
-        cr_expect(coco_sandbox_state_name((CocoSandboxState) i) != NULL);
-    for (unsigned int i = 0; i < COCO_N_SANDBOX_EVENTS; i++)
-        cr_expect(coco_sandbox_event_name((CocoSandboxEvent) i) != NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(machines); i++) {
+        const CocoFsm *fsm = machines[i].fsm;
+
+        for (unsigned int state = 1; state < fsm->n_states; state++)
+            cr_expect(ne(str, (char *) coco_fsm_state_name(fsm, state), "invalid"));
+        for (unsigned int event = 0; event < fsm->n_events; event++)
+            cr_expect(ne(str, (char *) coco_fsm_event_name(fsm, event), "invalid"));
+        cr_expect(eq(str, (char *) coco_fsm_state_name(fsm, fsm->n_states), "invalid"));
+        cr_expect(eq(str, (char *) coco_fsm_event_name(fsm, fsm->n_events), "invalid"));
+    }
+}
+
+Test(fsm, step_is_next)
+{
+    cr_expect(eq(uint, coco_fsm_step(&coco_pod_vm_fsm, "a", COCO_POD_VM_NEW, COCO_POD_VM_EV_START),
+                 COCO_POD_VM_LAUNCHING));
+    cr_expect(eq(uint, coco_fsm_step(&coco_pod_vm_fsm, "a", COCO_POD_VM_GONE, COCO_POD_VM_EV_START),
+                 COCO_FSM_REFUSED));
+}
+
+Test(fsm, exit_before_the_answer_to_start)
+{
+    const CocoFsm *fsm = &coco_process_fsm;
+
+    cr_expect(eq(uint, coco_fsm_next(fsm, COCO_PROCESS_STARTING, COCO_PROCESS_EV_EXIT),
+                 COCO_PROCESS_STOPPED));
+    cr_expect(eq(uint, coco_fsm_next(fsm, COCO_PROCESS_STOPPED, COCO_PROCESS_EV_STARTED),
+                 COCO_FSM_REFUSED));
+    cr_expect(eq(uint, coco_fsm_next(fsm, COCO_PROCESS_RUNNING, COCO_PROCESS_EV_START),
+                 COCO_FSM_REFUSED));
 }

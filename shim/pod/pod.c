@@ -198,7 +198,7 @@ on_out_of_memory(const char *id, void *user_data)
 }
 
 static void
-on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
+on_vm_ready(const GError *error, void *user_data)
 {
     CocoPod *pod = user_data;
     g_autoptr(GError) failure = NULL;
@@ -206,14 +206,14 @@ on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
         .id = pod->id,
         .ns = pod->ns,
         .shim_pid = getpid(),
-        .vm_pid = coco_pod_vm_pid(vm),
-        .measurement = coco_pod_vm_measurement(vm),
+        .vm_pid = coco_pod_vm_pid(pod->vm),
+        .measurement = coco_pod_vm_measurement(pod->vm),
     };
 
     if (error == NULL && !coco_state_file_write(coco_pod_dir_state(pod->dir), &state, &failure))
         g_warning("pod %s: %s", pod->id, failure->message);
     if (error == NULL)
-        pod->oom_watch = coco_oom_watch_new(coco_pod_vm_agent(vm), on_out_of_memory, pod);
+        pod->oom_watch = coco_oom_watch_new(coco_pod_vm_agent(pod->vm), on_out_of_memory, pod);
 }
 
 bool
@@ -282,13 +282,13 @@ coco_pod_sysctls(const CocoPod *pod)
 }
 
 static void
-on_vm_stopped(void *user_data)
+on_vm_stopped(const GError *error, void *user_data)
 {
     g_autofree Removal *removal = user_data;
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) failure = NULL;
 
-    if (!coco_pod_dir_remove(removal->pod->dir, &error))
-        g_warning("pod %s: %s", removal->pod->id, error->message);
+    if (!coco_pod_dir_remove(removal->pod->dir, &failure))
+        g_warning("pod %s: %s", removal->pod->id, failure->message);
     removal->func(removal->user_data);
 }
 
@@ -410,7 +410,7 @@ on_flushed(void *user_data)
 }
 
 static void
-flush_and_quit(void *user_data)
+flush_and_quit(const GError *error, void *user_data)
 {
     CocoPod *pod = user_data;
 

@@ -7,12 +7,12 @@
 
 #include "guest-protocol/proto/task-pb.h"
 #include "shim/host/timestamp.h"
+#include "shim/host/waiters.h"
 
 typedef struct {
-    CocoProcess *process;
+    const CocoProcess *process;
     CocoTtrpcCall *call;
-    unsigned long gone_handler; /* of the call's cancellable: nobody waits any more */
-} Waiter;
+} Wait;
 
 struct _CocoProcess {
     char *container_id;
@@ -27,7 +27,7 @@ struct _CocoProcess {
     CocoProcessState state;
     uint32_t exit_status;
     int64_t exited_at;
-    GPtrArray *waiters; /* of Waiter */
+    CocoWaiters *waiters; /* for its exit */
     bool deleting;
     CocoProcessDrainedFunc on_drained;
     void *on_drained_data;
@@ -58,26 +58,8 @@ coco_process_new(const CocoProcessConfig *config)
     process->terminal = config->terminal;
     process->stdio = coco_stdio_new(&stdio_config);
     process->state = COCO_PROCESS_CREATED;
-    process->waiters = g_ptr_array_new();
+    process->waiters = coco_waiters_new();
     return process;
-}
-
-/* Hands out its call. */
-static CocoTtrpcCall *
-take_call(Waiter *waiter)
-{
-    CocoTtrpcCall *call = waiter->call;
-
-    g_signal_handler_disconnect(coco_ttrpc_call_get_cancellable(call), waiter->gone_handler);
-    g_free(waiter);
-    return call;
-}
-
-static void
-fail_waiter(void *waiter, void *user_data)
-{
-    coco_ttrpc_call_fail(take_call(waiter), COCO_TTRPC_NOT_FOUND,
-                         "the process was deleted: not found");
 }
 
 void
@@ -98,11 +80,13 @@ static void
 clear(void *data)
 {
     CocoProcess *process = data;
+    g_autoptr(GError) deleted = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND,
+                                                    "the process was deleted: not found");
 
     coco_stdio_stop(process->stdio);
     coco_stdio_unref(process->stdio);
-    g_ptr_array_foreach(process->waiters, fail_waiter, NULL);
-    g_ptr_array_unref(process->waiters);
+    coco_waiters_tell(process->waiters, deleted);
+    coco_waiters_free(process->waiters);
     coco_process_set_spec(process, NULL);
     g_free(process->container_id);
     g_free(process->exec_id);
@@ -248,51 +232,40 @@ coco_process_when_start_told(CocoProcess *process, CocoProcessStartToldFunc func
 bool
 coco_process_stop(CocoProcess *process, CocoProcessEvent event, uint32_t exit_status)
 {
-    g_autoptr(GPtrArray) waiters = NULL;
-
     if (!coco_process_step(process, event))
         return false;
     process->exit_status = exit_status;
     process->exited_at = g_get_real_time();
     coco_stdio_end_input(process->stdio);
-    waiters = g_steal_pointer(&process->waiters);
-    process->waiters = g_ptr_array_new();
-    for (unsigned int i = 0; i < waiters->len; i++)
-        answer_wait(process, take_call(g_ptr_array_index(waiters, i)));
+    coco_waiters_tell(process->waiters, NULL);
     coco_process_start_told(process);
     return true;
 }
 
-/* Its deadline has passed, or its connection is gone: a process that runs for a year would gather
- * them, and a connection holds so many calls and no more. */
 static void
-on_waiter_gone(GCancellable *cancellable, void *user_data)
+on_waited(const GError *error, void *user_data)
 {
-    Waiter *waiter = user_data;
+    g_autofree Wait *wait = user_data;
 
-    (void) g_ptr_array_remove_fast(waiter->process->waiters, waiter);
-    coco_ttrpc_call_fail(take_call(waiter), COCO_TTRPC_CANCELLED, "nobody waits any more");
+    if (error != NULL)
+        coco_ttrpc_call_fail_error(wait->call, error);
+    else
+        answer_wait(wait->process, wait->call);
 }
 
 void
 coco_process_wait(CocoProcess *process, CocoTtrpcCall *call)
 {
-    GCancellable *cancellable = coco_ttrpc_call_get_cancellable(call);
-    Waiter *waiter;
+    Wait *wait;
 
     if (process->state == COCO_PROCESS_STOPPED) {
         answer_wait(process, call);
         return;
     }
-    if (g_cancellable_is_cancelled(cancellable)) {
-        coco_ttrpc_call_fail(call, COCO_TTRPC_CANCELLED, "nobody waits any more");
-        return;
-    }
-    waiter = g_new(Waiter, 1);
-    *waiter = (Waiter){ .process = process, .call = call };
-    waiter->gone_handler =
-        g_signal_connect(cancellable, "cancelled", G_CALLBACK(on_waiter_gone), waiter);
-    g_ptr_array_add(process->waiters, waiter);
+    wait = g_new(Wait, 1);
+    *wait = (Wait){ .process = process, .call = call };
+    /* Its deadline may pass, or its connection go: that holds so many calls and no more. */
+    coco_waiters_add(process->waiters, coco_ttrpc_call_get_cancellable(call), on_waited, wait);
 }
 
 static void

@@ -23,9 +23,9 @@
 typedef Containerd__Runtime__Sandbox__V1__CreateSandboxRequest CreateRequest;
 
 typedef struct {
-    CocoPodSandboxFunc func;
+    CocoWaiterFunc func;
     void *user_data;
-} Waiter;
+} Caller;
 
 struct _CocoPodSandbox {
     CocoPod *pod;
@@ -36,9 +36,9 @@ struct _CocoPodSandbox {
     int64_t exited_at;
     uint32_t exit_status;
     CocoPodSize size;
-    Waiter starter;  /* of the start that is under way */
-    GArray *waiters; /* of Waiter: for its end */
-    Waiter remover;
+    Caller starter;       /* of the start that is under way */
+    CocoWaiters *waiters; /* for its end */
+    Caller remover;
 };
 
 CocoPodSandbox *
@@ -50,7 +50,7 @@ coco_pod_sandbox_new(CocoPod *pod)
     sandbox->state = COCO_SANDBOX_NEW;
     sandbox->netns = g_strdup("");
     sandbox->netns_fd = -1;
-    sandbox->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    sandbox->waiters = coco_waiters_new();
     return sandbox;
 }
 
@@ -60,7 +60,7 @@ coco_pod_sandbox_free(CocoPodSandbox *sandbox)
     if (sandbox == NULL)
         return;
     coco_fd_clear(&sandbox->netns_fd);
-    g_array_unref(sandbox->waiters);
+    coco_waiters_free(sandbox->waiters);
     g_free(sandbox->netns);
     g_free(sandbox);
 }
@@ -117,17 +117,10 @@ step(CocoPodSandbox *sandbox, CocoSandboxEvent event)
 static void
 enter_stopped(CocoPodSandbox *sandbox, uint32_t exit_status)
 {
-    g_autoptr(GArray) waiters = sandbox->waiters;
-
-    sandbox->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
     sandbox->exit_status = exit_status;
     sandbox->exited_at = g_get_real_time();
     coco_fd_clear(&sandbox->netns_fd);
-    for (unsigned int i = 0; i < waiters->len; i++) {
-        const Waiter *waiter = &g_array_index(waiters, Waiter, i);
-
-        waiter->func(NULL, waiter->user_data);
-    }
+    coco_waiters_tell(sandbox->waiters, NULL);
 }
 
 static void
@@ -140,7 +133,7 @@ on_vm_gone(CocoPodVm *vm, const GError *reason, void *user_data)
 }
 
 static void
-on_vm_stopped(void *user_data)
+on_vm_stopped(const GError *error, void *user_data)
 {
     CocoPodSandbox *sandbox = user_data;
 
@@ -160,21 +153,22 @@ check_created(const CocoPodSandbox *sandbox, GError **error)
 }
 
 void
-coco_pod_sandbox_wait(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *user_data)
+coco_pod_sandbox_wait(CocoPodSandbox *sandbox, GCancellable *caller, CocoWaiterFunc func,
+                      void *user_data)
 {
-    Waiter waiter = { .func = func, .user_data = user_data };
     g_autoptr(GError) error = NULL;
 
     if (!check_created(sandbox, &error) || sandbox->state == COCO_SANDBOX_STOPPED)
         func(error, user_data);
     else
-        g_array_append_val(sandbox->waiters, waiter);
+        coco_waiters_add(sandbox->waiters, caller, func, user_data);
 }
 
 void
-coco_pod_sandbox_stop(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *user_data)
+coco_pod_sandbox_stop(CocoPodSandbox *sandbox, GCancellable *caller, CocoWaiterFunc func,
+                      void *user_data)
 {
-    coco_pod_sandbox_wait(sandbox, func, user_data);
+    coco_pod_sandbox_wait(sandbox, caller, func, user_data);
     if (step(sandbox, COCO_SANDBOX_EV_STOP))
         coco_pod_vm_stop(coco_pod_vm(sandbox->pod), on_vm_stopped, sandbox);
 }
@@ -196,7 +190,7 @@ on_stopped_for_removal(const GError *error, void *user_data)
 }
 
 void
-coco_pod_sandbox_remove(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *user_data)
+coco_pod_sandbox_remove(CocoPodSandbox *sandbox, CocoWaiterFunc func, void *user_data)
 {
     g_autoptr(GError) error = NULL;
 
@@ -209,11 +203,11 @@ coco_pod_sandbox_remove(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *
         func(error, user_data);
         return;
     }
-    sandbox->remover = (Waiter){ .func = func, .user_data = user_data };
+    sandbox->remover = (Caller){ .func = func, .user_data = user_data };
     if (sandbox->state == COCO_SANDBOX_NEW)
         on_stopped_for_removal(NULL, sandbox);
     else
-        coco_pod_sandbox_stop(sandbox, on_stopped_for_removal, sandbox);
+        coco_pod_sandbox_stop(sandbox, NULL, on_stopped_for_removal, sandbox);
 }
 
 /* ---- its beginning ---- */
@@ -370,7 +364,7 @@ coco_pod_sandbox_create(CocoPodSandbox *sandbox, const CreateRequest *request, G
 }
 
 static void
-on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
+on_vm_ready(const GError *error, void *user_data)
 {
     CocoPodSandbox *sandbox = user_data;
     g_autoptr(GError) failure = NULL;
@@ -387,7 +381,7 @@ on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
 }
 
 void
-coco_pod_sandbox_start(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *user_data)
+coco_pod_sandbox_start(CocoPodSandbox *sandbox, CocoWaiterFunc func, void *user_data)
 {
     CocoPodVm *vm = coco_pod_vm(sandbox->pod);
     CocoLaunchNeeds needs = { .share = true,
@@ -402,7 +396,7 @@ coco_pod_sandbox_start(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *u
         func(error, user_data);
         return;
     }
-    sandbox->starter = (Waiter){ .func = func, .user_data = user_data };
+    sandbox->starter = (Caller){ .func = func, .user_data = user_data };
     /* What its containers will need of the host is not known yet. */
     if (!coco_pod_vm_launch(vm, &needs, &error))
         coco_pod_vm_abandon(vm, error);

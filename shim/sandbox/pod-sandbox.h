@@ -21,9 +21,6 @@
 
 typedef struct _CocoPodSandbox CocoPodSandbox;
 
-/* error: NULL when it went well. (transfer none) */
-typedef void (*CocoPodSandboxFunc)(const GError *error, void *user_data);
-
 CocoPodSandbox *coco_pod_sandbox_new(CocoPod *pod);
 void coco_pod_sandbox_free(CocoPodSandbox *sandbox);
 
@@ -48,15 +45,18 @@ bool coco_pod_sandbox_create(CocoPodSandbox *sandbox,
 
 /* Starts the VM; func is told when its agent is ready. A sandbox that cannot be started counts as
  * stopped. */
-void coco_pod_sandbox_start(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *user_data);
+void coco_pod_sandbox_start(CocoPodSandbox *sandbox, CocoWaiterFunc func, void *user_data);
 
-/* Ends the VM with all containers; func is told when it is gone, at once when it is. */
-void coco_pod_sandbox_stop(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *user_data);
+/* Ends the VM with all containers; func is told when it is gone, at once when it is. caller: as
+ * coco_waiters_add() has it; one that gives up takes back nothing. */
+void coco_pod_sandbox_stop(CocoPodSandbox *sandbox, GCancellable *caller, CocoWaiterFunc func,
+                           void *user_data);
 
-/* func is told when the sandbox has stopped, for whatever reason. */
-void coco_pod_sandbox_wait(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *user_data);
+/* func is told when the sandbox has stopped, for whatever reason, unless its caller gives up. */
+void coco_pod_sandbox_wait(CocoPodSandbox *sandbox, GCancellable *caller, CocoWaiterFunc func,
+                           void *user_data);
 
 /* Stops it if need be and removes all that is left on the host. */
-void coco_pod_sandbox_remove(CocoPodSandbox *sandbox, CocoPodSandboxFunc func, void *user_data);
+void coco_pod_sandbox_remove(CocoPodSandbox *sandbox, CocoWaiterFunc func, void *user_data);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoPodSandbox, coco_pod_sandbox_free)

@@ -137,7 +137,8 @@ handle_stop(CocoTtrpcCall *call, void *sandbox)
         (const void *) coco_ttrpc_call_get_request(call);
 
     if (is_of_sandbox(sandbox, call, request->sandbox_id))
-        coco_pod_sandbox_stop(sandbox, on_empty_done, op_new(sandbox, call));
+        coco_pod_sandbox_stop(sandbox, coco_ttrpc_call_get_cancellable(call), on_empty_done,
+                              op_new(sandbox, call));
 }
 
 static void
@@ -165,7 +166,8 @@ handle_wait(CocoTtrpcCall *call, void *sandbox)
         (const void *) coco_ttrpc_call_get_request(call);
 
     if (is_of_sandbox(sandbox, call, request->sandbox_id))
-        coco_pod_sandbox_wait(sandbox, on_ended, op_new(sandbox, call));
+        coco_pod_sandbox_wait(sandbox, coco_ttrpc_call_get_cancellable(call), on_ended,
+                              op_new(sandbox, call));
 }
 
 static void

@@ -200,7 +200,7 @@ on_attached(char *const *places, const GError *error, void *user_data)
 }
 
 static void
-on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
+on_vm_ready(const GError *error, void *user_data)
 {
     CocoTaskOp *op = user_data;
     Create *create = op->extra;
@@ -214,7 +214,8 @@ on_vm_ready(CocoPodVm *vm, const GError *error, void *user_data)
     if (was_given_up(op))
         return;
     if (!create->attaches) {
-        create_in_guest(op, create->root.n_disks > 0 ? coco_pod_vm_disks(vm) : NULL);
+        create_in_guest(op,
+                        create->root.n_disks > 0 ? coco_pod_vm_disks(coco_pod_vm(op->pod)) : NULL);
         return;
     }
     disks = launch_disks(&create->root);

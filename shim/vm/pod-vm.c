@@ -24,16 +24,6 @@
 #define LEAVE_MS 1000 /* for logger and virtiofsd to leave by themselves */
 #define SWEEP_TIMEOUT_MS 5000
 
-typedef struct {
-    CocoPodVmReadyFunc func;
-    void *user_data;
-} Waiter;
-
-typedef struct {
-    CocoPodVmStoppedFunc func;
-    void *user_data;
-} StopWaiter;
-
 struct _CocoPodVm {
     const CocoPodDir *dir;
     CocoSignals *signals;
@@ -56,13 +46,13 @@ struct _CocoPodVm {
     GError *reason; /* why it is not, or no longer, READY */
     bool was_launched;
     bool asked_to_stop;
-    GArray *waiters; /* of Waiter */
+    CocoWaiters *ready_waiters;
+    CocoWaiters *stop_waiters;
     unsigned int tell_source;
     unsigned int leave_source;
     int64_t started_at;
     CocoPodVmGoneFunc on_gone;
     void *on_gone_data;
-    GArray *stop_waiters; /* of StopWaiter */
 };
 
 static void on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data);
@@ -106,8 +96,8 @@ coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
     coco_pod_vm_set_names(vm, "", NULL);
     vm->state = COCO_POD_VM_NEW;
     vm->cancellable = g_cancellable_new();
-    vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
-    vm->stop_waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
+    vm->ready_waiters = coco_waiters_new();
+    vm->stop_waiters = coco_waiters_new();
     vm->processes = coco_vm_processes_new(on_process_gone, vm);
     return vm;
 }
@@ -126,8 +116,8 @@ coco_pod_vm_free(CocoPodVm *vm)
     g_clear_pointer(&vm->agent, coco_ttrpc_client_free);
     coco_launch_result_free(vm->launched);
     g_clear_error(&vm->reason);
-    g_array_unref(vm->waiters);
-    g_array_unref(vm->stop_waiters);
+    coco_waiters_free(vm->ready_waiters);
+    coco_waiters_free(vm->stop_waiters);
     g_object_unref(vm->cancellable);
     g_free(vm->pod_id);
     g_free(vm->config_path);
@@ -179,19 +169,13 @@ static gboolean
 tell_waiters(void *user_data)
 {
     CocoPodVm *vm = user_data;
-    const GError *error = vm->state == COCO_POD_VM_READY ? NULL : vm->reason;
-    g_autoptr(GArray) waiters = NULL;
 
     vm->tell_source = 0;
-    if (vm->state != COCO_POD_VM_READY && vm->state != COCO_POD_VM_GONE)
-        return G_SOURCE_REMOVE; /* it was ready, and is being stopped: they are told then */
-    waiters = vm->waiters;
-    vm->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
-    for (unsigned int i = 0; i < waiters->len; i++) {
-        const Waiter *waiter = &g_array_index(waiters, Waiter, i);
-
-        waiter->func(vm, error, waiter->user_data);
-    }
+    /* Otherwise it was ready, and is being stopped: they are told then. */
+    if (vm->state == COCO_POD_VM_READY)
+        coco_waiters_tell(vm->ready_waiters, NULL);
+    else if (vm->state == COCO_POD_VM_GONE)
+        coco_waiters_tell(vm->ready_waiters, vm->reason);
     return G_SOURCE_REMOVE;
 }
 
@@ -204,11 +188,9 @@ tell_soon(CocoPodVm *vm)
 }
 
 void
-coco_pod_vm_when_ready(CocoPodVm *vm, CocoPodVmReadyFunc func, void *user_data)
+coco_pod_vm_when_ready(CocoPodVm *vm, CocoWaiterFunc func, void *user_data)
 {
-    Waiter waiter = { .func = func, .user_data = user_data };
-
-    g_array_append_val(vm->waiters, waiter);
+    coco_waiters_add(vm->ready_waiters, NULL, func, user_data);
     if (vm->state == COCO_POD_VM_READY || vm->state == COCO_POD_VM_GONE)
         tell_soon(vm);
 }
@@ -489,7 +471,6 @@ complete_reason(CocoPodVm *vm)
 static void
 enter_gone(CocoPodVm *vm)
 {
-    g_autoptr(GArray) stop_waiters = NULL;
     bool was_asked = vm->asked_to_stop;
 
     g_clear_handle_id(&vm->leave_source, g_source_remove);
@@ -498,13 +479,7 @@ enter_gone(CocoPodVm *vm)
     tell_soon(vm);
     if (vm->on_gone != NULL && vm->was_launched && !was_asked)
         vm->on_gone(vm, vm->reason, vm->on_gone_data);
-    stop_waiters = g_steal_pointer(&vm->stop_waiters);
-    vm->stop_waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
-    for (unsigned int i = 0; i < stop_waiters->len; i++) {
-        const StopWaiter *waiter = &g_array_index(stop_waiters, StopWaiter, i);
-
-        waiter->func(waiter->user_data);
-    }
+    coco_waiters_tell(vm->stop_waiters, NULL);
 }
 
 static void
@@ -569,15 +544,13 @@ coco_pod_vm_abandon(CocoPodVm *vm, const GError *reason)
 }
 
 void
-coco_pod_vm_stop(CocoPodVm *vm, CocoPodVmStoppedFunc func, void *user_data)
+coco_pod_vm_stop(CocoPodVm *vm, CocoWaiterFunc func, void *user_data)
 {
-    StopWaiter waiter = { .func = func, .user_data = user_data };
-
     if (vm->state == COCO_POD_VM_GONE) {
-        func(user_data);
+        func(NULL, user_data);
         return;
     }
-    g_array_append_val(vm->stop_waiters, waiter);
+    coco_waiters_add(vm->stop_waiters, NULL, func, user_data);
     if (step(vm, COCO_POD_VM_EV_STOP)) {
         vm->asked_to_stop = true;
         enter_stopping(vm);

@@ -21,18 +21,14 @@
 #include "guest-protocol/ttrpc/ttrpc-client.h"
 #include "shim/host/pod-dir.h"
 #include "shim/host/signals.h"
+#include "shim/host/waiters.h"
 #include "shim/vm/launcher.h"
 #include "shim/vm/watchdog.h"
 
 typedef struct _CocoPodVm CocoPodVm;
 
-/* error: NULL when the agent is ready. (transfer none) */
-typedef void (*CocoPodVmReadyFunc)(CocoPodVm *vm, const GError *error, void *user_data);
-
 /* Runs once, when a VM that had been launched is gone without having been stopped. */
 typedef void (*CocoPodVmGoneFunc)(CocoPodVm *vm, const GError *reason, void *user_data);
-
-typedef void (*CocoPodVmStoppedFunc)(void *user_data);
 
 /* dir, signals: (transfer none), outlive the VM. tee: nullable, the one that is insisted on
  * (pod-tee.h). */
@@ -64,15 +60,15 @@ bool coco_pod_vm_has_share(const CocoPodVm *vm);
 /* Where a ready VM has the disks it was launched with, in their order. */
 char *const *coco_pod_vm_disks(const CocoPodVm *vm);
 
-/* Calls func once, never before this returns. */
-void coco_pod_vm_when_ready(CocoPodVm *vm, CocoPodVmReadyFunc func, void *user_data);
+/* Calls func once, never before this returns: with no error when the agent is ready. */
+void coco_pod_vm_when_ready(CocoPodVm *vm, CocoWaiterFunc func, void *user_data);
 
 /* Gives the VM up: it is ended, and the gone function hears reason (transfer none). */
 void coco_pod_vm_abandon(CocoPodVm *vm, const GError *reason);
 
 /* Ends the VM at whatever step it is, and calls func when no process of it is left; any number may
  * ask. */
-void coco_pod_vm_stop(CocoPodVm *vm, CocoPodVmStoppedFunc func, void *user_data);
+void coco_pod_vm_stop(CocoPodVm *vm, CocoWaiterFunc func, void *user_data);
 
 bool coco_pod_vm_is_ready(const CocoPodVm *vm);
 CocoTtrpcClient *coco_pod_vm_agent(const CocoPodVm *vm); /* NULL unless ready */

@@ -13,6 +13,7 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/proto/task-pb.h"
+#include "shim/command/janitor.h"
 #include "shim/host/pod-dir.h"
 #include "shim/host/shim-socket.h"
 #include "shim/host/timestamp.h"
@@ -57,8 +58,10 @@ end_idle_shim(const char *bundle, const CocoPodDir *dir)
 static bool
 end_pod(const CocoPodDir *dir, pid_t *out_vm_pid, GError **error)
 {
-    return coco_pod_dir_kill_processes(dir, true, KILL_TIMEOUT_MS, out_vm_pid, error) &&
-           coco_pod_dir_remove(dir, error);
+    if (coco_janitor_end(dir, KILL_TIMEOUT_MS, out_vm_pid, error))
+        return true;
+    coco_janitor_spawn(coco_pod_dir_base());
+    return false;
 }
 
 bool

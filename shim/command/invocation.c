@@ -19,6 +19,7 @@ static const StringFlag string_flags[] = {
     { "namespace", offsetof(CocoInvocation, ns) },
     { "id", offsetof(CocoInvocation, id) },
     { "address", offsetof(CocoInvocation, address) },
+    { "base", offsetof(CocoInvocation, base) },
     { "bundle", offsetof(CocoInvocation, bundle) },
     { "publish-binary", offsetof(CocoInvocation, binary) },
     { "socket", offsetof(CocoInvocation, socket) },
@@ -68,6 +69,8 @@ set_action(const char *word, CocoInvocation *invocation, GError **error)
         invocation->action = COCO_ACTION_START;
     } else if (strcmp(word, "delete") == 0) {
         invocation->action = COCO_ACTION_DELETE;
+    } else if (strcmp(word, "gc") == 0) {
+        invocation->action = COCO_ACTION_GC;
     } else {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "unknown action '%s'", word);
         return false;
@@ -103,6 +106,7 @@ coco_invocation_parse(int argc, char **argv, CocoInvocation *out_invocation, GEr
         .id = "",
         .address = "",
         .bundle = "",
+        .base = "",
         .binary = "",
         .socket = "",
         .config = "",

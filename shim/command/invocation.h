@@ -22,6 +22,7 @@ typedef enum {
     COCO_ACTION_SERVE, /* no action word: the server that `start` leaves behind */
     COCO_ACTION_START,
     COCO_ACTION_DELETE,
+    COCO_ACTION_GC,
     COCO_ACTION_INFO,
     COCO_ACTION_VERSION,
     COCO_ACTION_HELP,
@@ -35,6 +36,7 @@ typedef struct {
     const char *id;      /* -id */
     const char *address; /* containerd's gRPC socket; -address */
     const char *bundle;  /* -bundle, delete only; "" otherwise */
+    const char *base;    /* -base, gc only; "" otherwise */
     const char *binary;  /* -publish-binary */
     const char *socket;  /* -socket: our own socket, given to the server by `start` */
     const char

@@ -10,12 +10,13 @@
 
 #include "shim/command/cleanup.h"
 #include "shim/command/invocation.h"
+#include "shim/command/janitor.h"
 #include "shim/command/runtime-info.h"
 #include "shim/command/serve.h"
 #include "shim/command/start.h"
 
 #define USAGE                                                                                      \
-    "Usage: containerd-shim-coco-v2 [FLAGS] [start|delete]\n"                                      \
+    "Usage: containerd-shim-coco-v2 [FLAGS] [start|delete|gc]\n"                                   \
     "\n"                                                                                           \
     "Runs containers in a virtual machine of their own. containerd calls this program:\n"          \
     "\n"                                                                                           \
@@ -24,6 +25,7 @@
     "Actions\n"                                                                                    \
     "  start                 make the shim of a container's pod, print its address\n"              \
     "  delete                end and remove what is left of a container\n"                         \
+    "  gc                    end and remove what is left of all pods without a shim\n"             \
     "\n"                                                                                           \
     "Flags (one dash or two)\n"                                                                    \
     "  -namespace NAME       containerd namespace\n"                                               \
@@ -31,6 +33,7 @@
     "  -address PATH         containerd's gRPC socket\n"                                           \
     "  -publish-binary PATH  containerd itself\n"                                                  \
     "  -bundle PATH          bundle directory (delete)\n"                                          \
+    "  -base PATH            where pods have their files (gc)\n"                                   \
     "  -debug                more in the log\n"                                                    \
     "  -info                 print containerd.types.RuntimeInfo (protobuf)\n"                      \
     "  -v, -version          print the version\n"                                                  \
@@ -62,6 +65,9 @@ run(const CocoInvocation *invocation, GError **error)
         return coco_start(invocation, self != NULL ? self : "/proc/self/exe", error);
     case COCO_ACTION_DELETE:
         return coco_cleanup(invocation, error);
+    case COCO_ACTION_GC:
+        return coco_janitor_run(
+            invocation->base[0] != '\0' ? invocation->base : coco_pod_dir_base(), stdout, error);
     case COCO_ACTION_INFO:
         return coco_runtime_info_print(error);
     case COCO_ACTION_VERSION:
@@ -82,9 +88,8 @@ main(int argc, char **argv)
         fprintf(stderr, "containerd-shim-coco-v2: %s\n", error->message);
         return 2;
     }
-    /* containerd may have leaked descriptors into us; the server has its socket behind them. */
-    (void) close_range(invocation.action == COCO_ACTION_SERVE ? COCO_SERVE_LISTEN_FD + 1 : 3, ~0U,
-                       0);
+    /* containerd may have leaked descriptors into us; the server has its own behind them. */
+    (void) close_range(invocation.action == COCO_ACTION_SERVE ? COCO_SERVE_LOCK_FD + 1 : 3, ~0U, 0);
     if (!run(&invocation, &error)) {
         /* containerd puts what start says in the middle of its own line. */
         fprintf(stderr, invocation.action == COCO_ACTION_START ? "%s" : "%s\n", error->message);

@@ -36,6 +36,17 @@ start_vm_early(CocoPod *pod)
         g_warning("pod %s: %s", coco_pod_id(pod), error->message);
 }
 
+static bool
+has_descriptors(GError **error)
+{
+    if (fcntl(COCO_SERVE_LISTEN_FD, F_SETFD, FD_CLOEXEC) == 0 &&
+        fcntl(COCO_SERVE_LOCK_FD, F_SETFD, FD_CLOEXEC) == 0)
+        return true;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                "no listening socket and no lock: the server is started by `start`");
+    return false;
+}
+
 bool
 coco_serve(const CocoInvocation *invocation, GError **error)
 {
@@ -57,12 +68,8 @@ coco_serve(const CocoInvocation *invocation, GError **error)
         .loop = loop,
     };
 
-    if (signals == NULL || fcntl(COCO_SERVE_LISTEN_FD, F_SETFD, FD_CLOEXEC) != 0) {
-        if (signals != NULL)
-            g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                        "no listening socket: the server is started by `start`");
+    if (signals == NULL || !has_descriptors(error))
         return false;
-    }
     (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
     coco_log_fifo_install("log", invocation->debug);
     if (!coco_share_enter_namespace(&failure)) {

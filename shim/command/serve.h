@@ -16,6 +16,9 @@
 /* Where `start` puts the listening socket. */
 #define COCO_SERVE_LISTEN_FD 3
 
+/* And the lock of the run directory (shim/host/pod-lock.h), for the server's life. */
+#define COCO_SERVE_LOCK_FD 4
+
 /* Serves until the pod is over. The current directory is the bundle of the pod's first container.
  */
 bool coco_serve(const CocoInvocation *invocation, GError **error);

@@ -21,10 +21,12 @@
 #include "guest-protocol/posix/pidfd.h"
 #include "shim/command/bootstrap.h"
 #include "shim/command/go-build-info.h"
+#include "shim/command/janitor.h"
 #include "shim/command/serve.h"
 #include "shim/host/identifier.h"
 #include "shim/host/pod-cgroup.h"
 #include "shim/host/pod-dir.h"
+#include "shim/host/pod-lock.h"
 #include "shim/host/shim-socket.h"
 #include "shim/host/system-error.h"
 #include "shim/pod/container-kind.h"
@@ -33,6 +35,8 @@
 
 #define CONTAINERD_2 "github.com/containerd/containerd/v2"
 #define INPUT_MAX (10 * 1024 * 1024)
+#define LEFTOVERS_TIMEOUT_MS 30000 /* a large guest takes a while to be torn down */
+#define FIRST_SPARE_FD 10          /* behind those that the server is given */
 
 /* Standard input up to its end; nothing when a person runs us from a terminal. */
 static GByteArray *
@@ -84,25 +88,33 @@ clear_leftovers(const CocoPodDir *dir, GError **error)
 {
     if (access(coco_pod_dir_path(dir), F_OK) != 0)
         return true;
-    return coco_pod_dir_kill_processes(dir, true, 5000, NULL, error) &&
-           coco_pod_dir_remove(dir, error);
+    return coco_janitor_end(dir, LEFTOVERS_TIMEOUT_MS, NULL, error);
 }
 
-/* Between fork and exec of the server: its descriptors are /dev/null and the socket, nothing else.
- */
-static void
-exec_server(int listen_fd, int null_fd, char *const argv[])
+/* Where the server has its descriptors, any of these may be. */
+static int
+move_away(int fd)
 {
+    return fcntl(fd, F_DUPFD_CLOEXEC, FIRST_SPARE_FD);
+}
+
+/* Between fork and exec of the server: its descriptors are /dev/null, the socket and the lock,
+ * nothing else. */
+static void
+exec_server(int listen_fd, int lock_fd, int null_fd, char *const argv[])
+{
+    listen_fd = move_away(listen_fd);
+    lock_fd = move_away(lock_fd);
     if (setpgid(0, 0) == 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
         dup2(null_fd, STDOUT_FILENO) >= 0 && dup2(null_fd, STDERR_FILENO) >= 0 &&
-        dup2(listen_fd, COCO_SERVE_LISTEN_FD) >= 0 && fcntl(COCO_SERVE_LISTEN_FD, F_SETFD, 0) == 0)
+        dup2(listen_fd, COCO_SERVE_LISTEN_FD) >= 0 && dup2(lock_fd, COCO_SERVE_LOCK_FD) >= 0)
         (void) execv(argv[0], argv);
     _exit(127);
 }
 
 static pid_t
 spawn_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, const char *pod_id,
-             const char *self, const CocoPodDir *dir, int listen_fd, GError **error)
+             const char *self, const CocoPodDir *dir, int listen_fd, int lock_fd, GError **error)
 {
     g_autofree char *config = choose_config(bootstrap, invocation->program);
     g_autofree char *tee = coco_pod_tee_of_program(invocation->program);
@@ -135,7 +147,7 @@ spawn_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap, c
     }
     pid = fork();
     if (pid == 0)
-        exec_server(listen_fd, null_fd, (char *const *) (void *) argv);
+        exec_server(listen_fd, lock_fd, null_fd, (char *const *) (void *) argv);
     if (pid < 0)
         (void) coco_system_error(error, "start server", self);
     return pid;
@@ -177,6 +189,7 @@ launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap,
         g_build_filename(invocation->address, invocation->ns, pod_id, NULL);
     const char *refused = coco_pidfd_refused();
     g_auto(CocoFd) listen_fd = -1;
+    g_auto(CocoFd) lock_fd = -1;
     pid_t pid;
 
     /* Now, because a VM that runs already could be neither watched nor ended. */
@@ -184,15 +197,19 @@ launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap,
         return coco_system_error(error, "watch processes with", refused);
     if (!clear_leftovers(dir, error) || !coco_pod_dir_make(dir, error))
         return false;
-    if (coco_pod_initdata_save(".", dir, error) && coco_pod_tee_save(".", dir, error) &&
+    lock_fd = coco_pod_lock_make(dir, error);
+    if (lock_fd >= 0 && coco_pod_initdata_save(".", dir, error) &&
+        coco_pod_tee_save(".", dir, error) &&
         coco_pod_cgroup_save(".", kind == COCO_KIND_SINGLE, pod_id, coco_pod_dir_path(dir), error))
         listen_fd = coco_shim_socket_listen(dir, bootstrap->socket_dir, hash_input, error);
-    pid = listen_fd >= 0 ? spawn_server(invocation, bootstrap, pod_id, self, dir, listen_fd, error)
-                         : -1;
+    pid = listen_fd >= 0
+              ? spawn_server(invocation, bootstrap, pod_id, self, dir, listen_fd, lock_fd, error)
+              : -1;
     if (pid < 0) {
         (void) coco_pod_dir_remove(dir, NULL);
         return false;
     }
+    coco_fd_clear(&lock_fd); /* it is the server's */
     set_oom_score(pid);
     if (write_pid_file(pid, error))
         return true;
@@ -239,8 +256,10 @@ coco_start(const CocoInvocation *invocation, const char *self, GError **error)
     served = coco_shim_socket_is_served(dir);
     if (!served && !launch_server(invocation, &bootstrap, kind, pod_id, self, dir, error))
         return false;
-    if (announce(dir, bootstrap.form, error))
+    if (announce(dir, bootstrap.form, error)) {
+        coco_janitor_spawn(coco_pod_dir_base());
         return true;
+    }
     if (!served)
         (void) clear_leftovers(dir, NULL);
     return false;

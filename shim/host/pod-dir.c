@@ -48,16 +48,23 @@ new_for_path(const char *path)
     return dir;
 }
 
+const char *
+coco_pod_dir_base(void)
+{
+    const char *base = g_getenv("COCO_RUN_DIR");
+
+    return base != NULL && base[0] == '/' ? base : DEFAULT_BASE;
+}
+
 CocoPodDir *
 coco_pod_dir_new(const char *containerd_address, const char *ns, const char *pod_id)
 {
-    const char *base = g_getenv("COCO_RUN_DIR");
     g_autofree char *input = g_strjoin("\n", containerd_address, ns, pod_id, NULL);
     g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, input, -1);
     g_autofree char *path = NULL;
 
     digest[NAME_DIGITS] = '\0';
-    path = g_build_filename(base != NULL && base[0] == '/' ? base : DEFAULT_BASE, digest, NULL);
+    path = g_build_filename(coco_pod_dir_base(), digest, NULL);
     return new_for_path(path);
 }
 

@@ -5,6 +5,7 @@
  * removing it.
  *
  *     shim.sock   our ttrpc socket               vm/          libvirt's embedded root (launcher)
+ *     served      whose lock the shim holds (pod-lock.h)
  *     state.json  who and which pids             agent.sock   channel to the agent (QEMU)
  *     mounts/     what a container mounts        console.log  bounded (launcher)
  *     shared/     what virtiofsd exports of it (share.h)
@@ -26,6 +27,9 @@
 #include <glib.h>
 
 typedef struct _CocoPodDir CocoPodDir;
+
+/* $COCO_RUN_DIR, else /run/coco (transfer none). */
+const char *coco_pod_dir_base(void);
 
 /* Computes the paths; touches nothing. */
 CocoPodDir *coco_pod_dir_new(const char *containerd_address, const char *ns, const char *pod_id);

@@ -16,6 +16,10 @@
 #include "shim/storage/share.h"
 #include "shim/task/task-service.h"
 
+/* containerd asks for what it wants as soon as it has the address. So the launcher, too, waits for
+ * its request no longer. */
+#define IDLE_MS 120000
+
 static void
 on_term(void *user_data)
 {
@@ -66,6 +70,7 @@ coco_serve(const CocoInvocation *invocation, GError **error)
         .dir = dir,
         .signals = signals,
         .loop = loop,
+        .idle_ms = IDLE_MS,
     };
 
     if (signals == NULL || !has_descriptors(error))

@@ -35,6 +35,8 @@ struct _CocoPod {
     CocoPodVmGoneFunc on_vm_gone;
     void *on_vm_gone_data;
     bool shutting_down;
+    unsigned int idle_ms;
+    unsigned int idle_source;
 };
 
 typedef struct {
@@ -103,6 +105,40 @@ on_vm_gone(CocoPodVm *vm, const GError *reason, void *user_data)
         pod->on_vm_gone(vm, reason, pod->on_vm_gone_data);
 }
 
+static bool
+is_in_use(const CocoPod *pod)
+{
+    return !coco_pod_is_empty(pod) || (pod->is_sandbox && coco_pod_vm_is_settled(pod->vm));
+}
+
+static void
+on_idle_removed(void *user_data)
+{
+    coco_pod_shutdown(user_data, true);
+}
+
+static gboolean
+on_idle(void *user_data)
+{
+    CocoPod *pod = user_data;
+
+    pod->idle_source = 0;
+    if (is_in_use(pod) || pod->shutting_down)
+        return G_SOURCE_REMOVE;
+    g_warning("pod %s: ended, since nobody has used it for %u s", pod->id, pod->idle_ms / 1000);
+    coco_pod_remove_all(pod, on_idle_removed, pod);
+    return G_SOURCE_REMOVE;
+}
+
+/* Whoever may have gone away has had a first or a last chance. */
+static void
+watch_idle(CocoPod *pod)
+{
+    g_clear_handle_id(&pod->idle_source, g_source_remove);
+    if (pod->idle_ms > 0)
+        pod->idle_source = g_timeout_add(pod->idle_ms, on_idle, pod);
+}
+
 CocoPod *
 coco_pod_new(const CocoPodConfig *config)
 {
@@ -120,6 +156,8 @@ coco_pod_new(const CocoPodConfig *config)
     pod->events = coco_event_publisher_new(config->ttrpc_address, config->ns);
     pod->containers =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) coco_container_unref);
+    pod->idle_ms = config->idle_ms;
+    watch_idle(pod);
     return pod;
 }
 
@@ -128,6 +166,7 @@ coco_pod_free(CocoPod *pod)
 {
     if (pod == NULL)
         return;
+    g_clear_handle_id(&pod->idle_source, g_source_remove);
     g_hash_table_unref(pod->containers);
     coco_pod_disks_free(pod->disks);
     coco_pod_vm_free(pod->vm);
@@ -260,6 +299,7 @@ coco_pod_become_sandbox(CocoPod *pod, CocoPodVmGoneFunc func, void *user_data)
     pod->is_sandbox = true;
     pod->on_vm_gone = func;
     pod->on_vm_gone_data = user_data;
+    watch_idle(pod);
 }
 
 bool
@@ -317,6 +357,7 @@ take_out(CocoPod *pod, CocoContainer *container)
     coco_process_stop_stdio(coco_container_init(container));
     coco_share_remove(coco_pod_dir_mounts(pod->dir), coco_container_id(container));
     g_hash_table_remove(pod->containers, coco_container_id(container));
+    watch_idle(pod);
 }
 
 /* A disk that the guest does not let go stays until the VM ends. */

@@ -28,6 +28,9 @@ typedef struct {
     const CocoPodDir *dir;     /* outlives the pod */
     CocoSignals *signals;      /* likewise */
     GMainLoop *loop;           /* ended when the pod is over */
+    /* A pod that has no container for so long, and no sandbox that was started, is nobody's any
+     * more: it ends itself and leaves nothing. 0: never. */
+    unsigned int idle_ms;
 } CocoPodConfig;
 
 CocoPod *coco_pod_new(const CocoPodConfig *config);

@@ -204,7 +204,7 @@ take_config(GTask *task, struct json_object *object)
                         member_string(object, "transport_reason"), member_string(object, "rootfs"));
     run->timeout_ms = (unsigned int) CLAMP(timeout, 1000, 3600000) + SLACK_MS;
     g_clear_handle_id(&run->timeout_source, g_source_remove);
-    /* While it waits for us it takes no time of its own. */
+    /* While it waits for us it takes no time of its own: the pod's is bounded (pod.h, idle_ms). */
     if (!run->exited && run->input < 0)
         set_deadline(task, run->timeout_ms);
 }

@@ -108,7 +108,7 @@ on_vm_gone(CocoPodVm *vm, const GError *reason, void *user_data)
 static bool
 is_in_use(const CocoPod *pod)
 {
-    return !coco_pod_is_empty(pod) || (pod->is_sandbox && coco_pod_vm_is_settled(pod->vm));
+    return !coco_pod_is_empty(pod) || (pod->is_sandbox && coco_pod_vm_is_decided(pod->vm));
 }
 
 static void

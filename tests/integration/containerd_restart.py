@@ -37,7 +37,7 @@ def survives(case, number):
     verify = case.clean(node)
     logs = [case.directory / name for name in ("lives", "ends")]
     lives = case.container_on(node, "sh", "-c", COUNT, log=logs[0])
-    ends = case.container_on(node, "sh", "-c", "read x < /dev/zero & sleep 4; echo bye; exit 33", log=logs[1])
+    ends = case.container_on(node, "sh", "-c", "sleep 1000 & sleep 4; echo bye; exit 33", log=logs[1])
     lives.wait_for_log("line 3\n")
     lives.exec("true")
     shims = {c.id: node.shim_pid(c.id) for c in (lives, ends)}

@@ -54,7 +54,7 @@ test_nothing_is_shared.runtimes = ("coco",)
 
 def test_same_name_after_delete(case):
     identifier = case.node.new_id()
-    for number in range(3):
+    for number in range(2):
         equal(case.run("echo", str(number), identifier=identifier).stdout, f"{number}\n".encode())
 
 

@@ -81,7 +81,8 @@ coco_cleanup(const CocoInvocation *invocation, GError **error)
     if (access(coco_pod_dir_path(dir), F_OK) != 0)
         end_idle_shim(bundle, dir);
     /* One of several leaves the pod to the others, as long as there is a shim that serves them. */
-    else if ((kind != COCO_KIND_MEMBER || !coco_shim_socket_is_served(dir)) &&
+    else if (((kind != COCO_KIND_MEMBER && kind != COCO_KIND_PEER) ||
+              !coco_shim_socket_is_served(dir)) &&
              !end_pod(dir, &vm_pid, error))
         return false;
     return print_response(vm_pid, error);

@@ -254,6 +254,13 @@ coco_start(const CocoInvocation *invocation, const char *self, GError **error)
     }
     dir = coco_pod_dir_new(invocation->address, invocation->ns, pod_id);
     served = coco_shim_socket_is_served(dir);
+    /* A VM of its own would have neither the sandbox's namespaces nor its network. */
+    if (!served && kind == COCO_KIND_MEMBER) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                    "container '%s': the shim of its sandbox '%s' is gone, and the VM with it",
+                    invocation->id, pod_id);
+        return false;
+    }
     if (!served && !launch_server(invocation, &bootstrap, kind, pod_id, self, dir, error))
         return false;
     if (announce(dir, bootstrap.form, error)) {

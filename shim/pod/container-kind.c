@@ -47,7 +47,7 @@ coco_container_kind_detect(const char *id, CocoAnnotationFunc get, void *user_da
     if (strcmp(*out_pod_id, id) == 0)
         *out_kind = group != NULL ? COCO_KIND_SANDBOX : COCO_KIND_SINGLE;
     else
-        *out_kind = COCO_KIND_MEMBER;
+        *out_kind = COCO_KIND_PEER;
     return true;
 }
 

@@ -2,7 +2,9 @@
 /*
  * What a container is to its pod, by the annotations that each manager puts on it:
  * SINGLE (ctr, nerdctl: the VM is for it alone), SANDBOX (the pod's first, "pause"), MEMBER
- * (another one of the pod). The pod id groups them into one VM and one shim.
+ * (another one of the pod, nothing without its sandbox), PEER (of a group that says no more than
+ * that: the first one of it that comes makes the VM). The pod id groups them into one VM and one
+ * shim.
  *
  * Source: containerd CRI (io.kubernetes.cri.*), CRI-O (io.kubernetes.cri-o.*), dockershim;
  * containerd's runc shim for io.containerd.runc.v2.group. Ownership: see each function. Thread:
@@ -20,6 +22,7 @@ typedef enum {
     COCO_KIND_SINGLE,
     COCO_KIND_SANDBOX,
     COCO_KIND_MEMBER,
+    COCO_KIND_PEER,
     COCO_N_KINDS,
 } CocoContainerKind;
 

@@ -371,7 +371,12 @@ keep_annotation(const void *item)
 static void
 adapt_annotations(Grpc__Spec *spec, const CocoGuestSpecContext *context)
 {
-    static const char *const types[] = { "single_container", "pod_sandbox", "pod_container" };
+    static const char *const types[] = {
+        [COCO_KIND_SINGLE] = "single_container",
+        [COCO_KIND_SANDBOX] = "pod_sandbox",
+        [COCO_KIND_MEMBER] = "pod_container",
+        [COCO_KIND_PEER] = "pod_container",
+    };
 
     G_STATIC_ASSERT(G_N_ELEMENTS(types) == COCO_N_KINDS);
     filter((void ***) &spec->annotations, &spec->n_annotations, keep_annotation);

@@ -410,11 +410,13 @@ find_kind(const CocoTaskOp *op, CocoContainerKind *out_kind, GError **error)
     const Create *create = op->extra;
     const char *pod_id;
 
-    if (!coco_pod_is_sandbox(op->pod))
-        return coco_container_kind_detect(coco_container_id(op->container),
-                                          coco_guest_spec_annotation, create->spec, out_kind,
-                                          &pod_id, error);
-    *out_kind = COCO_KIND_MEMBER;
+    if (!coco_pod_is_sandbox(op->pod) &&
+        !coco_container_kind_detect(coco_container_id(op->container), coco_guest_spec_annotation,
+                                    create->spec, out_kind, &pod_id, error))
+        return false;
+    /* It has a pod by now, whoever made it. */
+    if (coco_pod_is_sandbox(op->pod) || *out_kind == COCO_KIND_PEER)
+        *out_kind = COCO_KIND_MEMBER;
     return true;
 }
 

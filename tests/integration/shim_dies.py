@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of the shim: containerd calls `delete`, and VM, processes, mounts, sockets and directories are gone; the exit is
 reported as 137."""
+from harness import ociconfig
 from harness.case import contains, equal
 from harness.container import kill_shim
 from harness.shim import Shim
@@ -53,3 +54,14 @@ def test_with_clients_attached(case):
     equal(client.stdout.readline(), b"ready\n")
     kill_shim(case.node, container.id)
     assert case.node.finish(client, 60).returncode != 0
+
+
+def test_a_member_is_nothing_without_its_sandbox(case):
+    """The sandbox's shim crashed. In a VM of its own the container would run without its pod's namespaces and network."""
+    spec = ociconfig.base("rootfs", "sleep", "1000")
+    spec["annotations"] = {"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": "gone"}
+    shim = Shim(case, spec=spec)
+    result = shim.start(check=False)
+    equal((result.returncode, result.stdout), (1, b""))
+    equal(result.stderr.decode(), f"container '{shim.id}': the shim of its sandbox 'gone' is gone, and the VM with it")
+    equal(case.node.pod_dir("gone").exists(), False)

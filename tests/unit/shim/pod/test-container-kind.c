@@ -47,8 +47,8 @@ Test(container_kind, by_annotation)
                 COCO_KIND_MEMBER, "pod");
     expect_kind((const char *const[]){ "io.kubernetes.docker.type", "podsandbox", NULL },
                 COCO_KIND_SANDBOX, "me");
-    expect_kind((const char *const[]){ "io.containerd.runc.v2.group", "pod", NULL },
-                COCO_KIND_MEMBER, "pod");
+    expect_kind((const char *const[]){ "io.containerd.runc.v2.group", "pod", NULL }, COCO_KIND_PEER,
+                "pod");
     expect_kind((const char *const[]){ "io.containerd.runc.v2.group", "me", NULL },
                 COCO_KIND_SANDBOX, "me");
 }

@@ -8,17 +8,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/pidfd.h>
 
 #include <gio/gio.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "shim/host/bundle-config.h"
 #include "vmm/run/cgroup.h"
+#include "vmm/run/process-finder.h"
 
 #define LEAF_PREFIX "coco_"
 #define DEFAULT_SLICE "system.slice" /* as runc has it */
 #define DEFAULT_PARENT "/coco"
 #define SLICE ".slice"
+#define SCORE_FILE "oom_score_adj"
+#define SCORE_MIN (-1000)
+#define SCORE_MAX 1000
 
 static char *
 refuse(const char *path, GError **error)
@@ -124,15 +129,35 @@ coco_pod_cgroup_of_sandbox(const char *parent, const char *pod_id, GError **erro
 }
 
 static bool
+save_score(const char *run_dir, int score, GError **error)
+{
+    g_autofree char *file = g_build_filename(run_dir, SCORE_FILE, NULL);
+    g_autofree char *text = g_strdup_printf("%d", score);
+
+    return g_file_set_contents_full(file, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+}
+
+static bool
+load_score(const char *run_dir, int *out_score)
+{
+    g_autofree char *file = g_build_filename(run_dir, SCORE_FILE, NULL);
+    g_autofree char *text = NULL;
+    gint64 score = 0;
+
+    if (!g_file_get_contents(file, &text, NULL, NULL) ||
+        !g_ascii_string_to_signed(text, 10, SCORE_MIN, SCORE_MAX, &score, NULL))
+        return false;
+    *out_score = (int) score;
+    return true;
+}
+
+static bool
 save(const char *path, int score, const char *run_dir, GError **error)
 {
     g_autofree char *file = coco_cgroup_file(run_dir);
-    g_autofree char *score_file = g_build_filename(run_dir, "oom_score_adj", NULL);
-    g_autofree char *text = g_strdup_printf("%d", score);
 
     return g_file_set_contents_full(file, path, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error) &&
-           g_file_set_contents_full(score_file, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
-                                    error);
+           save_score(run_dir, score, error);
 }
 
 bool
@@ -165,26 +190,54 @@ coco_pod_cgroup_save_sandbox(const char *parent, const char *pod_id, const char 
 
 /* Who may not go below what containerd has keeps that, as containerd's own shims do. */
 static void
-set_score(const char *run_dir, pid_t pid)
+set_score(int score, pid_t pid, int pidfd)
 {
-    g_autofree char *saved = g_build_filename(run_dir, "oom_score_adj", NULL);
     g_autofree char *file = g_strdup_printf("/proc/%d/oom_score_adj", (int) pid);
-    g_autofree char *score = NULL;
+    g_autofree char *text = g_strdup_printf("%d", score);
     g_auto(CocoFd) fd = open(file, O_WRONLY | O_CLOEXEC);
 
-    if (fd < 0 || !g_file_get_contents(saved, &score, NULL, NULL))
+    /* It is not somebody else's who has got its pid: it was there after the file was opened. */
+    if (fd < 0 || pidfd_send_signal(pidfd, 0, NULL, 0) < 0)
         return;
-    if (write(fd, score, strlen(score)) < 0)
-        g_message("set oom score %s of the VM: %s", score, g_strerror(errno));
+    if (write(fd, text, strlen(text)) < 0)
+        g_message("set oom score %s of process %d of the VM: %s", text, (int) pid,
+                  g_strerror(errno));
+}
+
+void
+coco_pod_cgroup_note_score(const char *run_dir, int64_t score, bool first)
+{
+    g_autoptr(GArray) processes = NULL;
+    g_autoptr(GError) error = NULL;
+    int wanted = (int) CLAMP(score, SCORE_MIN, SCORE_MAX);
+    int saved = 0;
+
+    if (!load_score(run_dir, &saved))
+        return;
+    if (!first)
+        wanted = MIN(wanted, saved);
+    if (wanted == saved)
+        return;
+    if (!save_score(run_dir, wanted, &error))
+        g_message("keep oom score %d of the VM: %s", wanted, error->message);
+    processes = coco_process_find("/proc", run_dir);
+    for (unsigned int i = 0; i < processes->len; i++) {
+        const CocoProcess *process = &g_array_index(processes, CocoProcess, i);
+
+        set_score(wanted, process->pid, process->pidfd);
+    }
 }
 
 bool
 coco_pod_cgroup_admit(const char *run_dir, pid_t pid, GError **error)
 {
     g_autoptr(CocoCgroup) cgroup = coco_cgroup_of_run_dir(run_dir);
+    g_auto(CocoFd) pidfd = pidfd_open(pid, 0);
     size_t n = 0;
+    int score = 0;
 
-    set_score(run_dir, pid);
+    if (load_score(run_dir, &score))
+        set_score(score, pid, pidfd);
     if (cgroup == NULL)
         return true;
     if (!coco_cgroup_make(cgroup, &n, error))

@@ -14,8 +14,10 @@
  * systemd removes only what is empty there, and whatever controllers it takes away from the
  * children of a slice, the slice itself goes on counting. A scope would need D-Bus for the same.
  *
- * The VM's score is that of the pod's first container, and 0 where that has none: never what the
- * shim has from containerd, which is -998 or so and meant for containerd.
+ * The VM's score is the lowest that one of the pod's containers asks for, and 0 where none does:
+ * for CRI's these follow from the pod's QoS class. The container of a sandbox, which has -998
+ * whatever the pod, does not count once there is another one, nor does what the shim has from
+ * containerd, which is meant for containerd. A container that goes does not take its score along.
  *
  * RUN/cgroup and RUN/oom_score_adj keep both for the launcher's runs and for `delete`.
  *
@@ -26,6 +28,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <glib.h>
@@ -49,6 +52,10 @@ bool coco_pod_cgroup_save(const char *bundle, bool own, const char *pod_id, cons
 /* The same for a sandbox with this cgroup_parent. */
 bool coco_pod_cgroup_save_sandbox(const char *parent, const char *pod_id, const char *run_dir,
                                   GError **error);
+
+/* The pod gets a container that asks for this score: what runs for the VM has it at once. first:
+ * but for the sandbox there is none yet. */
+void coco_pod_cgroup_note_score(const char *run_dir, int64_t score, bool first);
 
 /* Puts a process of ours, that has started nothing yet, into the cgroup and gives it the score.
  * run_dir: the pod's. Where there are no cgroups for us it is not put anywhere, and told in the

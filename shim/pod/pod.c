@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "guest-protocol/proto/task-pb.h"
+#include "shim/host/pod-cgroup.h"
 #include "shim/host/state-file.h"
 #include "shim/host/timestamp.h"
 #include "shim/pod/event-publisher.h"
@@ -32,6 +33,7 @@ struct _CocoPod {
     GHashTable *containers;  /* id -> CocoContainer */
     bool is_sandbox;
     char **sysctls;
+    bool has_score; /* of a container that is none of a sandbox */
     CocoPodVmGoneFunc on_vm_gone;
     void *on_vm_gone_data;
     bool shutting_down;
@@ -319,6 +321,13 @@ char *const *
 coco_pod_sysctls(const CocoPod *pod)
 {
     return pod->sysctls;
+}
+
+void
+coco_pod_note_oom_score(CocoPod *pod, int64_t score)
+{
+    coco_pod_cgroup_note_score(coco_pod_dir_path(pod->dir), score, !pod->has_score);
+    pod->has_score = true;
 }
 
 static void

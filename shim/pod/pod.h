@@ -72,6 +72,9 @@ bool coco_pod_is_sandbox(const CocoPod *pod);
 void coco_pod_set_sysctls(CocoPod *pod, char **sysctls);
 char *const *coco_pod_sysctls(const CocoPod *pod); /* nullable */
 
+/* It gets a container that asks for this: shim/host/pod-cgroup.h. */
+void coco_pod_note_oom_score(CocoPod *pod, int64_t score);
+
 /* Their VM has ended: whatever still ran in them was killed. */
 void coco_pod_end_containers(CocoPod *pod);
 

@@ -435,8 +435,11 @@ prepare(CocoTaskOp *op, GError **error)
     leave_address(op->pod, request->bundle);
     create->spec->process->terminal = request->terminal; /* what the caller set up its end for */
     create->volumes = coco_volume_plan_new(request->id);
-    return find_kind(op, &create->kind, error) &&
-           coco_pod_initdata_check(coco_pod_run_dir(op->pod),
+    if (!find_kind(op, &create->kind, error))
+        return false;
+    if (create->kind != COCO_KIND_SANDBOX)
+        coco_pod_note_oom_score(op->pod, create->spec->process->oomscoreadj);
+    return coco_pod_initdata_check(coco_pod_run_dir(op->pod),
                                    coco_pod_initdata_find(coco_guest_spec_annotation, create->spec),
                                    error) &&
            coco_pod_tee_check(coco_pod_run_dir(op->pod),

@@ -119,11 +119,14 @@ def test_pod(case):
     verify = case.clean(kubelet.node)
     parent = f"/{kubelet.node.id_prefix}-pod"
     pod = cri.Pod(kubelet, cgroup_parent=parent)
-    container = pod.container("first", "exec sleep 1000")
     found = vm_processes(next(kubelet.node.run_dir.iterdir()))
     for name, pid in found.items():
         equal(cgroups(pid), {f"{parent}/coco_{pod.id}"}, name)
+        # The pause container's, as long as there is no other.
         equal(score(pid), -998 if can_lower_scores() else score("self"), name)
+    for wanted, lowest in ((700, 700), (500, 500), (900, 500)):
+        container = pod.container(f"asks-{wanted}", "exec sleep 1000", resources={5: wanted})
+        equal({name: score(pid) for name, pid in found.items()}, dict.fromkeys(found, lowest), f"with one of {wanted}")
     container.call("StopContainer", f2=0)
     pod.remove()
     equal(directories(f"{parent}/coco_{pod.id}"), [])

@@ -2,10 +2,18 @@
 /*
  * shim/host/pod-cgroup.c: which cgroup a spec means, in both forms, and what is none.
  */
-#include <criterion/criterion.h>
+#include "shim/host/pod-cgroup.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <glib/gstdio.h>
 
-#include "shim/host/pod-cgroup.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "guest-protocol/posix/fd.h"
 
 #define POD "/kubepods/burstable/pod1-2"
 
@@ -110,4 +118,70 @@ Test(pod_cgroup, of_a_bundle)
     (void) g_unlink(cgroup);
     (void) g_unlink(score);
     (void) g_rmdir(bundle);
+}
+
+/* A process that looks like the pod's console logger, until input ends (transfer full). */
+static pid_t
+spawn_like(const char *run_dir, int *out_input)
+{
+    const char *const argv[] = { "coco-vmm-console", "-c",    "echo; read x",
+                                 "--run-dir",        run_dir, NULL };
+    int in[2];
+    int out[2];
+    char byte;
+    pid_t pid;
+
+    cr_assert(eq(int, pipe2(in, O_CLOEXEC), 0));
+    cr_assert(eq(int, pipe2(out, O_CLOEXEC), 0));
+    pid = fork();
+    if (pid == 0) {
+        (void) dup2(in[0], 0);
+        (void) dup2(out[1], 1);
+        (void) execv("/bin/sh", (char *const *) argv);
+        _exit(127);
+    }
+    cr_assert(eq(int, (int) read(out[0], &byte, 1), 1));
+    coco_fd_close(in[0]);
+    coco_fd_close(out[0]);
+    coco_fd_close(out[1]);
+    *out_input = in[1];
+    return pid;
+}
+
+static int
+score_in(const char *path)
+{
+    g_autofree char *text = NULL;
+
+    cr_assert(g_file_get_contents(path, &text, NULL, NULL));
+    return (int) g_ascii_strtoll(text, NULL, 10);
+}
+
+/* Above 0 anybody may set it, lower again too; whether the kernel lets us go below is not ours. */
+Test(pod_cgroup, score_of_more_containers)
+{
+    static const struct {
+        int64_t asked;
+        int saved;
+    } steps[] = { { 700, 700 }, { 900, 700 }, { 600, 600 }, { 5000, 600 }, { -5000, -1000 } };
+    g_autofree char *run_dir = g_dir_make_tmp("coco-score-XXXXXX", NULL);
+    g_autofree char *file = g_build_filename(run_dir, "oom_score_adj", NULL);
+    g_autofree char *process_file = NULL;
+    g_auto(CocoFd) input = -1;
+    pid_t pid = spawn_like(run_dir, &input);
+
+    process_file = g_strdup_printf("/proc/%d/oom_score_adj", pid);
+    coco_pod_cgroup_note_score(run_dir, 5, true);
+    cr_expect(ne(int, access(file, F_OK), 0), "a pod that has none gets none");
+    cr_assert(g_file_set_contents(file, "-998", -1, NULL));
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        coco_pod_cgroup_note_score(run_dir, steps[i].asked, i == 0);
+        cr_expect(eq(int, score_in(file), steps[i].saved), "step %zu", i);
+        if (i < G_N_ELEMENTS(steps) - 1)
+            cr_expect(eq(int, score_in(process_file), steps[i].saved), "step %zu", i);
+    }
+    coco_fd_clear(&input);
+    (void) waitpid(pid, NULL, 0);
+    (void) g_unlink(file);
+    (void) g_rmdir(run_dir);
 }

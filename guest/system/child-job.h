@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a child of the agent is to run, with which descriptors and with how much less than the agent
- * has (child-runner.h runs it).
+ * What a child of the agent is to run (a program, or a function of the agent's), with which
+ * descriptors and with how much less than the agent has (child-runner.h runs it).
  *
  * Ownership: a job borrows all that it points to.
  * Thread: any.
@@ -38,7 +38,7 @@ typedef struct {
 } CocoChildConfinement;
 
 typedef struct {
-    const char *const *argv;        /* argv[0] is the path */
+    const char *const *argv;        /* argv[0] is the path, or the name of the work */
     const char *const *environment; /* nullable: PATH alone */
     const CocoChildFd *fds;         /* 0 to 2 are /dev/null where not named */
     size_t n_fds;
@@ -47,4 +47,8 @@ typedef struct {
     unsigned int deadline_s; /* 0: none */
     const char *oom_score;   /* nullable: the agent's own */
     CocoChildConfinement confinement;
+    /* Instead of a program, in a copy of this process with nothing open but what the job gives: its
+     * result is the exit status. For what may block for long; it may use the heap. */
+    int (*work)(void *work_data);
+    void *work_data;
 } CocoChildJob;

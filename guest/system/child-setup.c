@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The child makes system calls only, and none through glibc where that would look for other
- * threads. Each step has a name, which comes back with errno when it fails.
+ * Before its work the child makes system calls only, and none through glibc where that would look
+ * for other threads. Each step has a name, which comes back with errno when it fails.
  */
 #include "guest/system/child-setup.h"
 
@@ -131,6 +131,19 @@ set_user(const CocoChildConfinement *confinement)
     return !confinement->no_new_privileges || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
+/* Whatever else is open must not stay open as long as the work takes: peers wait for its end. The
+ * pipe for failures is in it, which says that the work has begun. */
+static G_NORETURN void
+do_work(const CocoChildJob *job, const Plan *plan)
+{
+    unsigned int first = STDERR_FILENO + 1;
+
+    for (size_t i = 0; i < plan->n_fds; i++)
+        first = MAX(first, (unsigned int) plan->fds[i].target + 1);
+    (void) syscall(SYS_close_range, first, ~0U, 0);
+    _exit(job->work(job->work_data));
+}
+
 static bool
 take_step(Step step, const CocoChildJob *job, const Plan *plan)
 {
@@ -152,6 +165,8 @@ take_step(Step step, const CocoChildJob *job, const Plan *plan)
     case STEP_USER:
         return set_user(confinement);
     case STEP_EXEC:
+        if (job->work != NULL)
+            do_work(job, plan);
         (void) execve(job->argv[0], (char *const *) (uintptr_t) job->argv,
                       (char *const *) (uintptr_t) job->environment);
         return false;

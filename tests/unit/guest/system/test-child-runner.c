@@ -63,6 +63,32 @@ run(Rig *rig, const char *script, CocoChildJob job)
     g_main_loop_run(rig->loop);
 }
 
+static int
+work(void *data)
+{
+    const int *fd = data;
+    g_autofree char *text = g_strdup_printf("%s open", fcntl(*fd, F_GETFD) < 0 ? "not" : "still");
+
+    return write(3, text, strlen(text)) < 0 ? 1 : 7;
+}
+
+Test(child_runner, work_of_our_own_has_nothing_else_open, .timeout = 20)
+{
+    static const char *const name[] = { "work", NULL };
+    g_auto(Rig) rig = { 0 };
+    g_auto(CocoFd) other = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+    CocoChildJob job = { .argv = name, .output = 3, .output_max = 100, .work = work };
+    int number = other;
+
+    job.work_data = &number;
+    rig.reaper = coco_reaper_new(NULL);
+    rig.loop = g_main_loop_new(NULL, FALSE);
+    cr_assert_not_null(coco_child_run(rig.reaper, &job, on_end, &rig, NULL));
+    g_main_loop_run(rig.loop);
+    cr_assert_str_eq(rig.text, "exit status 7");
+    cr_assert_str_eq(rig.output, "not open");
+}
+
 Test(child_runner, descriptors_and_output, .timeout = 20)
 {
     g_auto(Rig) rig = { 0 };

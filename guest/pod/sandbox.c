@@ -22,16 +22,8 @@
 #define HOSTNAME_MAX 64
 #define DNS_LINES_MAX 64
 #define DNS_LINE_MAX 4096 /* Kubernetes allows search lists of 2048 characters */
-#define OOM_EVENTS_MAX 256
-#define OOM_WAITERS_MAX 64
 #define MODULES_MAX 64
 #define DISKS_TIMEOUT_MS 10000
-
-typedef struct {
-    GCancellable *cancellable;
-    CocoSandboxOomFunc func;
-    void *user_data;
-} OomWaiter;
 
 typedef struct _Pending Pending;
 
@@ -54,8 +46,7 @@ struct _CocoSandbox {
     CocoStorageTable *storage_table;
     CocoStorages *storages;
     GHashTable *containers; /* id -> Entry */
-    GQueue oom_events;      /* ids */
-    GQueue oom_waiters;
+    CocoOomEvents *oom_events;
 };
 
 struct _Pending {
@@ -88,72 +79,19 @@ entry_free(void *data)
     g_free(entry);
 }
 
-/* ---- out of memory ---- */
-
-static void
-oom_waiter_end(OomWaiter *waiter, const char *id, CocoTtrpcCode code, const char *text)
-{
-    g_autoptr(GError) error =
-        id == NULL ? g_error_new_literal(COCO_TTRPC_ERROR, (int) code, text) : NULL;
-
-    waiter->func(id, error, waiter->user_data);
-    g_clear_object(&waiter->cancellable);
-    g_free(waiter);
-}
-
-static OomWaiter *
-first_oom_waiter(CocoSandbox *sandbox)
-{
-    OomWaiter *waiter;
-
-    while ((waiter = g_queue_pop_head(&sandbox->oom_waiters)) != NULL) {
-        if (waiter->cancellable == NULL || !g_cancellable_is_cancelled(waiter->cancellable))
-            return waiter;
-        oom_waiter_end(waiter, NULL, COCO_TTRPC_CANCELLED, "caller is gone");
-    }
-    return NULL;
-}
-
 static void
 on_oom(const char *id, void *user_data)
 {
-    CocoSandbox *sandbox = user_data;
-    OomWaiter *waiter = first_oom_waiter(sandbox);
+    const CocoSandbox *sandbox = user_data;
 
-    if (waiter != NULL) {
-        oom_waiter_end(waiter, id, COCO_TTRPC_OK, NULL);
-        return;
-    }
-    g_queue_push_tail(&sandbox->oom_events, g_strdup(id));
-    if (g_queue_get_length(&sandbox->oom_events) > OOM_EVENTS_MAX)
-        g_free(g_queue_pop_head(&sandbox->oom_events));
+    coco_oom_events_tell(sandbox->oom_events, id);
 }
 
 void
-coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoSandboxOomFunc func,
+coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoOomEventsFunc func,
                       void *user_data)
 {
-    OomWaiter *waiter = g_new0(OomWaiter, 1);
-    g_autofree char *id = g_queue_pop_head(&sandbox->oom_events);
-
-    waiter->cancellable = cancellable != NULL ? g_object_ref(cancellable) : NULL;
-    waiter->func = func;
-    waiter->user_data = user_data;
-    if (id != NULL) {
-        oom_waiter_end(waiter, id, COCO_TTRPC_OK, NULL);
-        return;
-    }
-    /* Put back the first that still lives; those before it were dropped. */
-    if (g_queue_get_length(&sandbox->oom_waiters) >= OOM_WAITERS_MAX) {
-        OomWaiter *first = first_oom_waiter(sandbox);
-
-        if (first != NULL)
-            g_queue_push_head(&sandbox->oom_waiters, first);
-    }
-    if (g_queue_get_length(&sandbox->oom_waiters) >= OOM_WAITERS_MAX)
-        oom_waiter_end(waiter, NULL, COCO_TTRPC_RESOURCE_EXHAUSTED, "too many wait for OOM events");
-    else
-        g_queue_push_tail(&sandbox->oom_waiters, waiter);
+    coco_oom_events_wait(sandbox->oom_events, cancellable, func, user_data);
 }
 
 /* ---- the sandbox ---- */
@@ -173,25 +111,21 @@ coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun)
     sandbox->storage_table = coco_storage_table_new(coco_layout_get_base(layout));
     sandbox->storages = coco_storages_new(sandbox->storage_table);
     sandbox->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
-    g_queue_init(&sandbox->oom_events);
-    g_queue_init(&sandbox->oom_waiters);
+    sandbox->oom_events = coco_oom_events_new();
     return sandbox;
 }
 
 void
 coco_sandbox_free(CocoSandbox *sandbox)
 {
-    OomWaiter *waiter;
-
     if (sandbox == NULL)
         return;
-    while ((waiter = g_queue_pop_head(&sandbox->oom_waiters)) != NULL)
-        oom_waiter_end(waiter, NULL, COCO_TTRPC_CANCELLED, "the sandbox ends");
-    g_queue_clear_full(&sandbox->oom_events, g_free);
+    coco_oom_events_end(sandbox->oom_events);
     g_hash_table_unref(sandbox->containers);
     coco_file_watcher_unref(sandbox->host.files);
     coco_storages_free(sandbox->storages);
     coco_storage_table_free(sandbox->storage_table);
+    coco_oom_events_free(sandbox->oom_events);
     coco_namespaces_free(sandbox->namespaces);
     g_free(sandbox->hostname);
     g_free(sandbox->first);

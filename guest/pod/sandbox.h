@@ -16,6 +16,7 @@
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest/container/container.h"
 #include "guest/container/crun.h"
+#include "guest/pod/oom-events.h"
 #include "guest/storage/storage.h"
 #include "guest/system/layout.h"
 #include "guest/system/reaper.h"
@@ -23,9 +24,6 @@
 #define COCO_SANDBOX_CONTAINERS_MAX 256
 
 typedef struct _CocoSandbox CocoSandbox;
-
-/* id: NULL with error on failure (transfer none both). Runs once, may run at once. */
-typedef void (*CocoSandboxOomFunc)(const char *id, const GError *error, void *user_data);
 
 /* All borrowed; must outlive the sandbox. */
 CocoSandbox *coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun);
@@ -51,7 +49,7 @@ CocoProcess *coco_sandbox_find_process(CocoSandbox *sandbox, const char *id, con
  * with error set. */
 char *coco_sandbox_read_termination_log(CocoSandbox *sandbox, const char *id, GError **error);
 
-void coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoSandboxOomFunc func,
+void coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoOomEventsFunc func,
                            void *user_data);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoSandbox, coco_sandbox_free)

@@ -155,12 +155,13 @@ def print_list(suites, pattern, integration):
             print(f"{suite}: tests/node/run DISTRO -- python3 -m harness --suite ...")
 
 
-def beside(suites, build, pattern, without):
+def beside(suites, build, pattern, change):
     """The suites that need no containerd, as jobs that run beside those that do. What they take is about that of two cores."""
     from harness import meson_tests, runner, style, vectors
     found = []
     if "style" in suites:
-        found.append(runner.Beside("style", 12, functools.partial(style.run, build, pattern)))
+        found.append(runner.Beside("style", 12, functools.partial(style.run, build, pattern, changed=change and change.paths)))
+    without = change.other_rooms if change else ()
     units = [functools.partial(meson_tests.run, build, suite, pattern, without) for suite in MESON_SUITES if suite in suites]
     if units:
         found.append(runner.Beside("unit and fuzz-corpus", 30, *units))
@@ -220,7 +221,7 @@ def run(args, build, place, report):
             sanitizers.prepare(private_folder("ct-sanitizers-"))
         if with_guest:
             publish_guest(build / "guest-image", place)
-        more = beside(suites, build, args.pattern, change.other_rooms if change else ()) + in_nodes(nodes, args, build, outside)
+        more = beside(suites, build, args.pattern, change) + in_nodes(nodes, args, build, outside)
         runner.run_all(integration, report.line, args.jobs, more, spare=[fetcher])
     return report.finish()
 

@@ -102,28 +102,26 @@ def test_on_disks(case):
 test_on_disks.runtimes = ("coco",)
 
 
-def survives(case, number):
-    kubelet, pod, verify = pod_of(case)
-    container = pod.container("stays", "trap 'exit 7' TERM; echo before; while :; do sleep 1000 & wait; done")
+def survives(kubelet, pod, number):
+    container = pod.container(f"stays-{number}", "trap 'exit 7' TERM; echo before; while :; do sleep 1000 & wait; done")
     container.wait_output(["before"])
     kubelet.restart(number)
     equal((pod.state(), container.status()[0]), (cri.READY, cri.RUNNING))
     equal(container.exec("echo", "again"), ("again\n", 0))
-    after = pod.container("after", "echo after; exit 5")
+    after = pod.container(f"after-{number}", "echo after; exit 5")
     equal(after.wait_exited()[1], 5)
     after.wait_output(["after"])
     container.call("StopContainer", f2=30)
     equal(container.status()[1], 7)
+
+
+def test_containerd_goes(case):
+    """When it is told to, and by kill -9."""
+    kubelet, pod, verify = pod_of(case)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        survives(kubelet, pod, number)
     pod.remove()
     verify()
 
 
-def test_containerd_is_restarted(case):
-    survives(case, signal.SIGTERM)
-
-
-def test_containerd_is_killed(case):
-    survives(case, signal.SIGKILL)
-
-
-EVERY_CONTAINERD = (test_two_containers, test_containerd_is_killed, test_on_disks)
+EVERY_CONTAINERD = (test_two_containers, test_containerd_goes, test_on_disks)

@@ -205,6 +205,7 @@ class Runner:
             detail = "left behind:\n  " + "\n  ".join(left) if left else ""
         except Exception:
             detail = traceback.format_exc(limit=-2)
+        detail += "".join(f"\na sanitizer's report:\n{text[:4000]}" for text in sanitizers.reports())  # its shim's, at its end
         if detail:
             report(f"the VM of {vm.name}", "failed", time.monotonic() - started, detail)
             self.drop_node(next(kind for kind, node in self.nodes.items() if node is vm.node))

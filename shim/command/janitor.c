@@ -26,7 +26,7 @@ coco_janitor_end(const CocoPodDir *dir, int timeout_ms, pid_t *out_vm_pid, GErro
     g_auto(CocoFd) lock = -1;
 
     /* The shim, which has the lock, is one of them. */
-    if (!coco_pod_dir_kill_processes(dir, true, timeout_ms, out_vm_pid, error))
+    if (!coco_pod_dir_kill_processes(dir, timeout_ms, out_vm_pid, error))
         return false;
     /* Without one it is half made, or an older version's. */
     lock = coco_pod_lock_wait(dir);
@@ -65,7 +65,7 @@ finish(const CocoPodDir *dir, void *user_data)
     Pass *pass = user_data;
     g_autoptr(GError) error = NULL;
 
-    if (coco_pod_dir_kill_processes(dir, true, PATIENCE_MS, NULL, &error) &&
+    if (coco_pod_dir_kill_processes(dir, PATIENCE_MS, NULL, &error) &&
         coco_pod_dir_remove(dir, &error)) {
         (void) fprintf(pass->out, "%s: removed\n", coco_pod_dir_path(dir));
     } else {

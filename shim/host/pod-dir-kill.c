@@ -117,15 +117,15 @@ kill_shims(const CocoPodDir *dir, int64_t deadline, GError **error)
 }
 
 bool
-coco_pod_dir_kill_processes(const CocoPodDir *dir, bool shim_too, int timeout_ms,
-                            pid_t *out_qemu_pid, GError **error)
+coco_pod_dir_kill_processes(const CocoPodDir *dir, int timeout_ms, pid_t *out_qemu_pid,
+                            GError **error)
 {
     int64_t deadline = g_get_monotonic_time() + (int64_t) timeout_ms * 1000;
     int64_t left;
 
     if (out_qemu_pid != NULL)
         *out_qemu_pid = 0;
-    if (shim_too && !kill_shims(dir, deadline, error))
+    if (!kill_shims(dir, deadline, error))
         return false;
     left = MAX(0, (deadline - g_get_monotonic_time()) / 1000);
     return coco_process_kill_all(coco_pod_dir_path(dir), (int) left, out_qemu_pid, error);

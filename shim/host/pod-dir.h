@@ -49,12 +49,11 @@ const char *coco_pod_dir_etc(const CocoPodDir *dir);
 /* Makes the directory (0711: QEMU's user must reach its own sockets) and its parents. */
 bool coco_pod_dir_make(const CocoPodDir *dir, GError **error);
 
-/* SIGKILLs every process of this directory: QEMU, virtiofsd, console logger and launcher
- * (vmm/run/process-finder.h), and shim_too: the shim that serves it, which is not the caller. Waits
- * until they are gone, timeout_ms at most. out_qemu_pid: nullable; the QEMU that was there, 0 if
- * none. */
-bool coco_pod_dir_kill_processes(const CocoPodDir *dir, bool shim_too, int timeout_ms,
-                                 pid_t *out_qemu_pid, GError **error);
+/* SIGKILLs every process of this directory: the shim that serves it, which is not the caller, and
+ * QEMU, virtiofsd, console logger and launcher (vmm/run/process-finder.h). Waits until they are
+ * gone, timeout_ms at most. out_qemu_pid: nullable; the QEMU that was there, 0 if none. */
+bool coco_pod_dir_kill_processes(const CocoPodDir *dir, int timeout_ms, pid_t *out_qemu_pid,
+                                 GError **error);
 
 /* Asks (SIGTERM) a shim to end, if pid is one that serves this directory. */
 void coco_pod_dir_end_shim(const CocoPodDir *dir, pid_t pid);

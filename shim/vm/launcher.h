@@ -72,7 +72,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoLaunchResult, coco_launch_result_free)
 
 /* Firing cancellable, or the launch deadline of the config passing (plus a little, since the
  * launcher itself should end it first), kills the launcher. What it may have left behind is then
- * the caller's to clear: coco_pod_dir_kill_processes(). Result: (transfer none), valid until
+ * the caller's to clear: vm-sweep.h. Result: (transfer none), valid until
  * callback runs; NULL when nothing was started. */
 CocoLauncher *coco_launcher_run_async(const CocoLauncherCommand *command, CocoSignals *signals,
                                       GCancellable *cancellable, GAsyncReadyCallback callback,

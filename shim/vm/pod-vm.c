@@ -18,11 +18,12 @@
 #include "shim/vm/pod-tee.h"
 #include "shim/vm/pod-vm-fsm.h"
 #include "shim/vm/vm-processes.h"
+#include "shim/vm/vm-sweep.h"
 #include "shim/vm/watchdog.h"
 
 #define SHARE_TAG "kataShared"
 #define LEAVE_MS 1000 /* for logger and virtiofsd to leave by themselves */
-#define SWEEP_TIMEOUT_MS 5000
+#define SWEEP_TIMEOUT_MS 30000
 
 struct _CocoPodVm {
     const CocoPodDir *dir;
@@ -50,6 +51,7 @@ struct _CocoPodVm {
     CocoWaiters *stop_waiters;
     unsigned int tell_source;
     unsigned int leave_source;
+    CocoVmSweep *sweep; /* nullable: none under way */
     int64_t started_at;
     CocoPodVmGoneFunc on_gone;
     void *on_gone_data;
@@ -110,6 +112,7 @@ coco_pod_vm_free(CocoPodVm *vm)
     g_cancellable_cancel(vm->cancellable);
     coco_vm_processes_kill_vm(vm->processes);
     coco_vm_processes_free(vm->processes);
+    coco_vm_sweep_cancel(vm->sweep);
     g_clear_handle_id(&vm->tell_source, g_source_remove);
     g_clear_handle_id(&vm->leave_source, g_source_remove);
     g_clear_pointer(&vm->watchdog, coco_watchdog_free);
@@ -483,14 +486,23 @@ enter_gone(CocoPodVm *vm)
 }
 
 static void
-sweep(CocoPodVm *vm)
+on_swept(const GError *error, void *user_data)
 {
-    g_autoptr(GError) error = NULL;
+    CocoPodVm *vm = user_data;
 
-    if (!coco_pod_dir_kill_processes(vm->dir, false, SWEEP_TIMEOUT_MS, NULL, &error))
+    vm->sweep = NULL;
+    if (error != NULL)
         g_warning("vm %s: %s", vm->pod_id, error->message);
     if (step(vm, COCO_POD_VM_EV_DOWN))
         enter_gone(vm);
+}
+
+static void
+sweep(CocoPodVm *vm)
+{
+    g_clear_handle_id(&vm->leave_source, g_source_remove);
+    if (vm->sweep == NULL)
+        vm->sweep = coco_vm_sweep_start(coco_pod_dir_path(vm->dir), SWEEP_TIMEOUT_MS, on_swept, vm);
 }
 
 static gboolean
@@ -507,7 +519,8 @@ on_leave_timeout(void *user_data)
 static void
 continue_stopping(CocoPodVm *vm)
 {
-    if (vm->launcher_runs || coco_vm_processes_runs(vm->processes, COCO_VM_PROCESS_VM))
+    if (vm->sweep != NULL || vm->launcher_runs ||
+        coco_vm_processes_runs(vm->processes, COCO_VM_PROCESS_VM))
         return;
     if (!coco_vm_processes_runs(vm->processes, COCO_VM_PROCESS_VIRTIOFSD) &&
         !coco_vm_processes_runs(vm->processes, COCO_VM_PROCESS_CONSOLE))

@@ -363,12 +363,22 @@ coco_process_end_all(const char *run_dir, GError **error)
     return false;
 }
 
-/* False with error of the first that cannot be killed; all others are. */
-static bool
-signal_all(const GArray *processes, GError **error)
+static void
+kill_cgroup(const char *run_dir)
+{
+    g_autoptr(CocoCgroup) cgroup = coco_cgroup_of_run_dir(run_dir);
+
+    if (cgroup != NULL && !coco_cgroup_has(cgroup, getpid()))
+        coco_cgroup_kill(cgroup);
+}
+
+/* What cannot be killed keeps none of the others alive. */
+bool
+coco_process_signal_all(const char *run_dir, const GArray *processes, GError **error)
 {
     bool fine = true;
 
+    kill_cgroup(run_dir);
     for (unsigned int i = 0; i < processes->len; i++) {
         const CocoProcess *process = &g_array_index(processes, CocoProcess, i);
         int err = process->pidfd_errno;
@@ -376,8 +386,9 @@ signal_all(const GArray *processes, GError **error)
         if (process->pidfd >= 0)
             err = pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0) < 0 ? errno : 0;
         if (err != 0 && err != ESRCH && fine)
-            fine = coco_vmm_error_errno(error, err, "kill process %d by its pidfd",
-                                        (int) process->pid);
+            fine = coco_vmm_error_errno(error, err,
+                                        "end the processes of '%s': kill process %d by its pidfd",
+                                        run_dir, (int) process->pid);
     }
     return fine;
 }
@@ -392,15 +403,6 @@ wait_all(const GArray *processes, gint64 deadline)
             return false;
     }
     return true;
-}
-
-static void
-kill_cgroup(const char *run_dir)
-{
-    g_autoptr(CocoCgroup) cgroup = coco_cgroup_of_run_dir(run_dir);
-
-    if (cgroup != NULL && !coco_cgroup_has(cgroup, getpid()))
-        coco_cgroup_kill(cgroup);
 }
 
 bool
@@ -418,11 +420,8 @@ coco_process_kill_all(const char *run_dir, int timeout_ms, pid_t *out_qemu_pid, 
             return true;
         if (out_qemu_pid != NULL && qemu != 0)
             *out_qemu_pid = qemu;
-        kill_cgroup(run_dir);
-        if (!signal_all(processes, error)) {
-            g_prefix_error(error, "end the processes of '%s': ", run_dir);
+        if (!coco_process_signal_all(run_dir, processes, error))
             return false;
-        }
         if (!wait_all(processes, deadline)) {
             g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_TIMEOUT,
                         "end the processes of '%s': still there after %d ms", run_dir, timeout_ms);

@@ -53,6 +53,10 @@ pid_t coco_process_first(const GArray *processes, CocoProcessKind kind);
 /* Kills all of them and waits until they are gone; the console gets time to write what it holds. */
 bool coco_process_end_all(const char *run_dir, GError **error);
 
+/* Kills the processes that coco_process_find() has found, and in a cgroup all that is there, and
+ * does not wait. The caller is none of them. */
+bool coco_process_signal_all(const char *run_dir, const GArray *processes, GError **error);
+
 /* Kills all of them at once and waits until they are gone, timeout_ms at most. The caller is none
  * of them. out_qemu_pid: nullable; the QEMU that was there, 0 if none. */
 bool coco_process_kill_all(const char *run_dir, int timeout_ms, pid_t *out_qemu_pid,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * shim/command/janitor.c: takes what is left, and nothing else. That it ends processes is for
- * integration/pod_processes.py.
+ * integration/janitor.py.
  */
 #include "shim/command/janitor.h"
 

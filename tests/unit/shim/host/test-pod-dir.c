@@ -73,7 +73,7 @@ Test(pod_dir, foreign_processes_are_left_alone)
         (void) execl("/bin/sh", "sh", "-c", "read x", coco_pod_dir_path(dir), NULL);
         _exit(1);
     }
-    cr_assert(coco_pod_dir_kill_processes(dir, true, 1000, NULL, NULL));
+    cr_assert(coco_pod_dir_kill_processes(dir, 1000, NULL, NULL));
     cr_expect(eq(int, kill(pid, 0), 0),
               "a program that is not ours must live, whatever its arguments");
     (void) kill(pid, SIGKILL);

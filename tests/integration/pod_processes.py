@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of a pod on the host: in the pod's cgroup, where its limits hold for them and where `delete` finds them; with the
-OOM score that containerd set for the pod; each QEMU with a user of its own."""
+OOM score of the pod's containers; each QEMU with a user of its own."""
 import os
 import pathlib
 import re
@@ -132,4 +132,22 @@ def test_pod(case):
     equal(directories(f"{parent}/coco_{pod.id}"), [])
     for directory in directories(parent):
         os.rmdir(directory + parent)
+    verify()
+
+
+def test_pod_in_slice(case):
+    """CRI's under the systemd driver: the kubelet names a slice, containerd a unit in it, and neither needs systemd here. The pod's
+    processes are below the slice that counts them."""
+    kubelet = cri.Kubelet(case)
+    verify = case.clean(kubelet.node)
+    top = kubelet.node.id_prefix.replace("-", "") + "pods"
+    parent = f"/{top}.slice/{top}-besteffort.slice/{top}-besteffort-pod1_2.slice"
+    pod = cri.Pod(kubelet, cgroup_parent=parent)
+    for name, pid in vm_processes(next(kubelet.node.run_dir.iterdir())).items():
+        equal(cgroups(pid), {f"{parent}/coco_{pod.id}"}, name)
+    pod.remove()
+    equal(directories(f"{parent}/coco_{pod.id}"), [])
+    for path in (parent, os.path.dirname(parent), os.path.dirname(os.path.dirname(parent))):
+        for directory in directories(path):
+            os.rmdir(directory + path)
     verify()

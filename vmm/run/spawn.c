@@ -100,7 +100,9 @@ coco_spawn(const char *const *argv, const int *fds, size_t n_fds, CocoSpawnFlags
     int err = 0;
     pid_t child;
 
-    g_return_val_if_fail(n_fds < FIRST_SPARE_FD, false);
+    if (n_fds >= FIRST_SPARE_FD)
+        return coco_vmm_error_errno(error, EMFILE, "start '%s' with %zu descriptors", argv[0],
+                                    n_fds);
     if (pipe2(ends, O_CLOEXEC) < 0)
         return coco_vmm_error_errno(error, errno, "start '%s'", argv[0]);
     in = ends[0];

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * vmm/run/spawn.c: exactly the descriptors that were given, or an error that says why not.
+ */
+#include "vmm/run/spawn.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "guest-protocol/posix/fd.h"
+#include "vmm/config/vm-disk.h"
+#include "vmm/config/vmm-error.h"
+
+static int
+status_of(pid_t pid)
+{
+    int status = 0;
+
+    cr_assert(eq(int, waitpid(pid, &status, 0), pid));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* As many as a VM can have disks. The shell has one more while it looks. */
+Test(spawn, gives_what_it_is_told)
+{
+    const char *const argv[] = { "/bin/sh", "-c", "set -- /proc/self/fd/*; exit $(($# == $0 + 1))",
+                                 "131", NULL };
+    int fds[3 + COCO_VM_DISKS_MAX];
+    g_autoptr(GError) error = NULL;
+    pid_t pid = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+        fds[i] = i < 3 ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    cr_assert(eq(int, (int) G_N_ELEMENTS(fds), 131), "else mend the script");
+    cr_assert(coco_spawn(argv, fds, G_N_ELEMENTS(fds), COCO_SPAWN_PLAIN, &pid, &error));
+    cr_expect(eq(int, status_of(pid), 1));
+    for (size_t i = 3; i < G_N_ELEMENTS(fds); i++)
+        coco_fd_close(fds[i]);
+}
+
+Test(spawn, refuses_more_than_it_can_place)
+{
+    const char *const argv[] = { "/bin/true", NULL };
+    g_autoptr(GError) error = NULL;
+    int fds[160];
+    pid_t pid = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+        fds[i] = -1;
+    cr_assert(not(coco_spawn(argv, fds, G_N_ELEMENTS(fds), COCO_SPAWN_PLAIN, &pid, &error)));
+    cr_assert(ne(ptr, error, NULL));
+    cr_expect_str_eq(error->message, "start '/bin/true' with 160 descriptors: Too many open files");
+}
+
+Test(spawn, says_why_a_program_does_not_start)
+{
+    const char *const argv[] = { "/nowhere", NULL };
+    g_autoptr(GError) error = NULL;
+    pid_t pid = 0;
+
+    cr_assert(not(coco_spawn(argv, NULL, 0, COCO_SPAWN_PLAIN, &pid, &error)));
+    cr_expect_str_eq(error->message, "start '/nowhere': No such file or directory");
+}

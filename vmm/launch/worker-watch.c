@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -24,6 +25,10 @@
 
 /* A line of the worker is a few hundred bytes; QEMU's last words are cut by the worker. */
 #define MAX_LINE (64 * 1024)
+
+/* For a worker that has done its work to close libvirt, and for one that is killed. */
+#define LEAVE_MS 2000
+#define KILL_WAIT_MS 2000
 
 typedef struct {
     CocoLaunchReport *report;
@@ -167,6 +172,24 @@ read_signals(Watch *watch, int signal_fd)
         else
             watch->signal = (int) info.ssi_signo;
     }
+}
+
+/* It has nothing to do any more, or nothing that is wanted. The next one opens the same root of
+ * libvirt, and must find nobody there: so this one is gone before we are. One that cannot die is
+ * left to whoever ends the VM. */
+static void
+end_worker(Watch *watch, bool done)
+{
+    g_auto(CocoFd) pidfd = watch->gone ? -1 : pidfd_open(watch->pid, 0);
+    struct pollfd event = { .fd = pidfd, .events = POLLIN };
+    siginfo_t info = { 0 };
+
+    if (pidfd < 0)
+        return;
+    if (!done || poll(&event, 1, LEAVE_MS) <= 0)
+        (void) pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+    if (poll(&event, 1, KILL_WAIT_MS) > 0 && waitid(P_PID, (id_t) watch->pid, &info, WEXITED) == 0)
+        note_end(watch, &info);
 }
 
 /* What the worker must find before and after the start (launch-security.h). */
@@ -328,5 +351,6 @@ coco_worker_watch_run(const CocoLaunchPlan *plan, const CocoWorkerJob *job, int 
         if (waitid(P_PID, (id_t) watch.pid, &info, WEXITED) == 0)
             note_end(&watch, &info);
     }
+    end_worker(&watch, watch.started && watch.signal == 0);
     return conclude(&watch, plan, timed_out, error);
 }

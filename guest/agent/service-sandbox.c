@@ -40,11 +40,9 @@ coco_handle_create_sandbox(CocoTtrpcCall *call, void *user_data)
     const CocoService *service = user_data;
     const Grpc__CreateSandboxRequest *request =
         (const Grpc__CreateSandboxRequest *) coco_ttrpc_call_get_request(call);
-    g_autoptr(GError) error = NULL;
 
     coco_module_queue_finish(service->modules);
-    (void) coco_sandbox_create(service->sandbox, request, &error);
-    coco_service_finish(error, call);
+    coco_sandbox_create(service->sandbox, request, coco_service_finish, call);
 }
 
 static gboolean

@@ -33,12 +33,15 @@ typedef struct {
     char *termination_log; /* nullable: what is mounted where the container writes it */
     CocoDiskWait *wait;    /* while its disks are not there, and then */
     Pending *pending;      /* what is to be told */
+    bool adds_storages;    /* a removal waits for that */
+    Pending *remover;      /* nullable */
 } Entry;
 
 struct _CocoSandbox {
     const CocoLayout *layout;
     CocoContainerHost host;
     char *id; /* NULL before CreateSandbox */
+    bool is_creating;
     char *hostname;
     bool shares_pid_namespace;
     char *first; /* container of the pod, whose pid namespace others may share */
@@ -55,11 +58,13 @@ struct _Pending {
     const Grpc__CreateContainerRequest *request; /* of a creation */
     CocoContainerDone done;
     void *user_data;
+    GError *error; /* nullable: how it ended, while storages are taken away */
 };
 
 static void
 pending_free(Pending *pending)
 {
+    g_clear_error(&pending->error);
     g_free(pending->id);
     g_free(pending);
 }
@@ -108,7 +113,7 @@ coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun)
                                          .files = coco_file_watcher_new(),
                                          .on_oom = on_oom,
                                          .user_data = sandbox };
-    sandbox->storage_table = coco_storage_table_new(coco_layout_get_base(layout));
+    sandbox->storage_table = coco_storage_table_new(coco_layout_get_base(layout), reaper);
     sandbox->storages = coco_storages_new(sandbox->storage_table);
     sandbox->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
     sandbox->oom_events = coco_oom_events_new();
@@ -121,6 +126,7 @@ coco_sandbox_free(CocoSandbox *sandbox)
     if (sandbox == NULL)
         return;
     coco_oom_events_end(sandbox->oom_events);
+    coco_storage_table_stop(sandbox->storage_table);
     g_hash_table_unref(sandbox->containers);
     coco_file_watcher_unref(sandbox->host.files);
     coco_storages_free(sandbox->storages);
@@ -138,6 +144,13 @@ coco_sandbox_get_storages(const CocoSandbox *sandbox)
 {
     return sandbox->storage_table;
 }
+
+typedef struct {
+    CocoSandbox *sandbox;
+    const Grpc__CreateSandboxRequest *request;
+    CocoContainerDone done;
+    void *user_data;
+} Creation;
 
 static bool
 check_request(const Grpc__CreateSandboxRequest *request, GError **error)
@@ -199,18 +212,10 @@ check_fields(const Grpc__CreateSandboxRequest *request, GError **error)
     return false;
 }
 
-bool
-coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
+static bool
+finish_sandbox(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
 {
-    if (sandbox->id != NULL) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "sandbox %s exists",
-                    sandbox->id);
-        return false;
-    }
-    if (!check_request(request, error) || !check_fields(request, error) ||
-        !load_modules(request, error) ||
-        !coco_storages_add(sandbox->storages, request->storages, request->n_storages, error) ||
-        !write_dns(sandbox, request, error))
+    if (!write_dns(sandbox, request, error))
         return false;
     sandbox->namespaces =
         coco_namespaces_new(coco_layout_get_namespaces(sandbox->layout), request->hostname, error);
@@ -220,6 +225,49 @@ coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *requ
     sandbox->shares_pid_namespace = request->sandbox_pidns;
     sandbox->id = g_strdup(request->sandbox_id);
     return true;
+}
+
+static void
+on_sandbox_storages(const GError *error, void *user_data)
+{
+    Creation *creation = user_data;
+    CocoSandbox *sandbox = creation->sandbox;
+    g_autoptr(GError) own_error = NULL;
+
+    sandbox->is_creating = false;
+    if (error == NULL)
+        (void) finish_sandbox(sandbox, creation->request, &own_error);
+    creation->done(error != NULL ? error : own_error, creation->user_data);
+    g_free(creation);
+}
+
+static bool
+begin_sandbox(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
+{
+    if (sandbox->id == NULL && !sandbox->is_creating)
+        return check_request(request, error) && check_fields(request, error) &&
+               load_modules(request, error);
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "sandbox %s exists",
+                sandbox->id != NULL ? sandbox->id : "that is being made");
+    return false;
+}
+
+void
+coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
+                    CocoContainerDone done, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    Creation *creation;
+
+    if (!begin_sandbox(sandbox, request, &error)) {
+        done(error, user_data);
+        return;
+    }
+    creation = g_new(Creation, 1);
+    *creation = (Creation){ sandbox, request, done, user_data };
+    sandbox->is_creating = true;
+    coco_storages_add_async(sandbox->storages, request->storages, request->n_storages,
+                            on_sandbox_storages, creation);
 }
 
 /* ---- containers ---- */
@@ -293,19 +341,44 @@ offer_pid_namespace(CocoSandbox *sandbox, const char *id, bool created)
         g_message("container %s: %s", id, error->message);
 }
 
+static void
+tell(Pending *pending, const GError *error)
+{
+    pending->done(error, pending->user_data);
+    pending_free(pending);
+}
+
+/* What was not unmounted in time is no reason to keep the container. */
+static void
+on_storages_gone(const GError *error, void *user_data)
+{
+    Pending *pending = user_data;
+    Entry *entry = g_hash_table_lookup(pending->sandbox->containers, pending->id);
+    Pending *remover = g_steal_pointer(&entry->remover);
+
+    if (error != NULL)
+        g_message("container %s: %s", pending->id, error->message);
+    g_hash_table_remove(pending->sandbox->containers, pending->id);
+    tell(pending, pending->error);
+    if (remover != NULL)
+        tell(remover, NULL);
+}
+
 /* What could not be taken away stays, so that it can be tried again. */
 static void
 on_container_done(const GError *error, void *user_data)
 {
     Pending *pending = user_data;
-    const Entry *entry = g_hash_table_lookup(pending->sandbox->containers, pending->id);
+    Entry *entry = g_hash_table_lookup(pending->sandbox->containers, pending->id);
 
     if (pending->request != NULL)
         offer_pid_namespace(pending->sandbox, pending->id, error == NULL);
-    if (entry != NULL && coco_container_is_gone(entry->container))
-        g_hash_table_remove(pending->sandbox->containers, pending->id);
-    pending->done(error, pending->user_data);
-    pending_free(pending);
+    if (entry == NULL || !coco_container_is_gone(entry->container)) {
+        tell(pending, error);
+        return;
+    }
+    pending->error = error != NULL ? g_error_copy(error) : NULL;
+    coco_storages_free_async(g_steal_pointer(&entry->storages), on_storages_gone, pending);
 }
 
 static bool
@@ -355,6 +428,13 @@ copy_spec(const Grpc__Spec *spec)
     return grpc__spec__unpack(NULL, length, packed);
 }
 
+static GError *
+cancelled(const char *id)
+{
+    return g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED,
+                       "container %s was removed while it was created", id);
+}
+
 static Grpc__Spec *
 make_spec(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
 {
@@ -380,18 +460,31 @@ make_spec(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GEr
 }
 
 static void
-create_now(Entry *entry, Pending *pending)
+on_storages_there(const GError *error, void *user_data)
 {
-    CocoSandbox *sandbox = pending->sandbox;
+    Pending *pending = user_data;
     const Grpc__CreateContainerRequest *request = pending->request;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Grpc__Spec) spec = make_spec(sandbox, request, &error);
+    Entry *entry = g_hash_table_lookup(pending->sandbox->containers, pending->id);
+    g_autoptr(GError) own_error = NULL;
+    g_autoptr(Grpc__Spec) spec = NULL;
 
-    if (spec == NULL ||
-        !coco_storages_add(entry->storages, request->storages, request->n_storages, &error))
-        on_container_done(error, pending);
+    entry->adds_storages = false;
+    if (entry->remover != NULL)
+        own_error = cancelled(pending->id);
+    else if (error == NULL)
+        spec = make_spec(pending->sandbox, request, &own_error);
+    if (spec == NULL)
+        on_container_done(own_error != NULL ? own_error : error, pending);
     else
         coco_container_create(entry->container, spec, request->exec_id, on_container_done, pending);
+}
+
+static void
+add_storages(Entry *entry, Pending *pending)
+{
+    entry->adds_storages = true;
+    coco_storages_add_async(entry->storages, pending->request->storages,
+                            pending->request->n_storages, on_storages_there, pending);
 }
 
 static void
@@ -404,7 +497,7 @@ on_disks_there(const GError *error, void *user_data)
     if (error != NULL)
         on_container_done(error, pending);
     else
-        create_now(entry, pending);
+        add_storages(entry, pending);
 }
 
 void
@@ -438,9 +531,7 @@ coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerR
 static void
 cancel_waiting(Entry *entry)
 {
-    g_autoptr(GError) error =
-        g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED,
-                    "container %s was removed while it was created", entry->pending->id);
+    g_autoptr(GError) error = cancelled(entry->pending->id);
 
     coco_disk_wait_cancel(g_steal_pointer(&entry->wait));
     on_container_done(error, entry->pending);
@@ -456,9 +547,15 @@ coco_sandbox_remove_container(CocoSandbox *sandbox, const char *id, CocoContaine
 
     if (entry == NULL) {
         done(error, user_data);
+    } else if (entry->storages == NULL || entry->remover != NULL) {
+        error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
+                            "container %s is being removed", id);
+        done(error, user_data);
     } else if (entry->wait != NULL) {
+        entry->remover = pending_new(sandbox, id, NULL, done, user_data);
         cancel_waiting(entry);
-        done(NULL, user_data);
+    } else if (entry->adds_storages) {
+        entry->remover = pending_new(sandbox, id, NULL, done, user_data);
     } else {
         coco_container_remove(container, on_container_done,
                               pending_new(sandbox, id, NULL, done, user_data));

@@ -29,11 +29,12 @@ typedef struct _CocoSandbox CocoSandbox;
 CocoSandbox *coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun);
 void coco_sandbox_free(CocoSandbox *sandbox);
 
-bool coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
-                         GError **error);
+/* request: borrowed until done runs, which waits for the storages. */
+void coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
+                         CocoContainerDone done, void *user_data);
 const CocoStorageTable *coco_sandbox_get_storages(const CocoSandbox *sandbox);
 
-/* request: borrowed until done runs, which may wait for disks. */
+/* request: borrowed until done runs, which waits for disks and storages. */
 void coco_sandbox_create_container(CocoSandbox *sandbox,
                                    const Grpc__CreateContainerRequest *request,
                                    CocoContainerDone done, void *user_data);

@@ -36,12 +36,14 @@ mount_free(void *data)
 }
 
 CocoStorageTable *
-coco_storage_table_new(const char *base)
+coco_storage_table_new(const char *base, CocoReaper *reaper)
 {
     CocoStorageTable *table = g_new0(CocoStorageTable, 1);
 
     table->base = g_strdup(base);
     table->places = g_ptr_array_new();
+    table->reaper = reaper;
+    g_queue_init(&table->tasks);
     return table;
 }
 
@@ -50,6 +52,7 @@ coco_storage_table_free(CocoStorageTable *table)
 {
     if (table == NULL)
         return;
+    coco_storage_table_stop(table);
     while (table->places->len > 0)
         coco_storage_place_free(table->places->pdata[table->places->len - 1]);
     g_ptr_array_unref(table->places);
@@ -100,10 +103,12 @@ CocoStoragePlace *
 coco_storage_find(const CocoStorageTable *table, const char *path, const char *identity,
                   GError **error)
 {
+    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, identity, -1);
+
     for (unsigned int i = 0; i < table->places->len; i++) {
         CocoStoragePlace *place = table->places->pdata[i];
 
-        if (strcmp(place->path, path) == 0 && strcmp(place->identity, identity) == 0)
+        if (strcmp(place->path, path) == 0 && strcmp(place->identity, sum) == 0)
             return place;
         if (strcmp(place->path, path) == 0) {
             g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS,
@@ -161,7 +166,7 @@ coco_storage_place_new(CocoStorageTable *table, const char *path, const char *id
 
     place->table = table;
     place->path = g_strdup(path);
-    place->identity = g_strdup(identity);
+    place->identity = g_compute_checksum_for_string(G_CHECKSUM_SHA256, identity, -1);
     place->mounts = g_ptr_array_new_with_free_func(mount_free);
     return place;
 }
@@ -265,12 +270,18 @@ undo(const CocoStoragePlace *place, const Mount *mounted)
 void
 coco_storage_place_free(CocoStoragePlace *place)
 {
-    if (place == NULL)
-        return;
-    while (place->mounts->len > 0) {
+    while (place != NULL && place->mounts->len > 0) {
         undo(place, place->mounts->pdata[place->mounts->len - 1]);
         g_ptr_array_remove_index(place->mounts, place->mounts->len - 1);
     }
+    coco_storage_place_forget(place);
+}
+
+void
+coco_storage_place_forget(CocoStoragePlace *place)
+{
+    if (place == NULL)
+        return;
     (void) g_ptr_array_remove(place->table->places, place);
     g_ptr_array_unref(place->mounts);
     g_free(place->path);
@@ -290,9 +301,57 @@ coco_storage_place_complete(CocoStoragePlace *place)
     place->complete = true;
 }
 
-void
+bool
 coco_storage_place_unuse(CocoStoragePlace *place)
 {
-    if (--place->users == 0 && !(place->is_pods && place->complete))
-        coco_storage_place_free(place);
+    return --place->users == 0 && !(place->is_pods && place->complete);
+}
+
+/* ---- for another process ---- */
+
+#define MOUNT_TYPE "(ayttb)"
+
+GVariant *
+coco_storage_place_pack(const CocoStoragePlace *place)
+{
+    GVariantBuilder mounts;
+
+    g_variant_builder_init(&mounts, G_VARIANT_TYPE("a" MOUNT_TYPE));
+    for (unsigned int i = 0; i < place->mounts->len; i++) {
+        const Mount *mounted = place->mounts->pdata[i];
+
+        g_variant_builder_add(&mounts, "(^ayttb)", mounted->path, mounted->id,
+                              (uint64_t) mounted->device, mounted->is_disk);
+    }
+    return g_variant_new("(^aysbbta" MOUNT_TYPE ")", place->path, place->identity, place->is_pods,
+                         place->is_tmpfs, (uint64_t) place->flags, &mounts);
+}
+
+CocoStoragePlace *
+coco_storage_place_unpack(CocoStorageTable *table, GVariant *packed)
+{
+    CocoStoragePlace *place = coco_storage_place_new(table, "", "");
+    g_autoptr(GVariantIter) mounts = NULL;
+    gboolean is_pods;
+    gboolean is_tmpfs;
+    gboolean is_disk;
+    uint64_t flags;
+    uint64_t device;
+    uint64_t id;
+    char *path;
+
+    g_free(place->path);
+    g_free(place->identity);
+    g_variant_get(packed, "(^aysbbta" MOUNT_TYPE ")", &place->path, &place->identity, &is_pods,
+                  &is_tmpfs, &flags, &mounts);
+    place->is_pods = is_pods;
+    place->is_tmpfs = is_tmpfs;
+    place->flags = (unsigned long) flags;
+    while (g_variant_iter_next(mounts, "(^ayttb)", &path, &id, &device, &is_disk)) {
+        Mount *mounted = g_new(Mount, 1);
+
+        *mounted = (Mount){ path, id, (dev_t) device, is_disk };
+        g_ptr_array_add(place->mounts, mounted);
+    }
+    return place;
 }

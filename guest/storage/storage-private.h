@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What the files of storage.h share. For them only: storage.c has the drivers, storage-disk.c those
- * of disks, storage-place.c what is mounted where, storage-options.c the words.
+ * of disks, storage-place.c what is mounted where, storage-options.c the words, storage-task.c what
+ * is done beside the agent.
  *
  * Ownership: a table owns its places, a place its mounts.
  * Thread: as storage.h.
@@ -19,7 +20,7 @@
 typedef struct {
     CocoStorageTable *table;
     char *path;     /* the mount point, in one spelling only */
-    char *identity; /* all that was asked for, but the mount point */
+    char *identity; /* digest of all that was asked for, but the mount point */
     unsigned int users;
     bool is_pods; /* stays without users, once it is complete */
     bool complete;
@@ -28,9 +29,19 @@ typedef struct {
     unsigned long flags; /* of the tmpfs */
 } CocoStoragePlace;
 
+typedef struct _CocoStorageTask CocoStorageTask;
+
 struct _CocoStorageTable {
     char *base;
-    GPtrArray *places; /* of CocoStoragePlace, the oldest first */
+    GPtrArray *places;        /* of CocoStoragePlace, the oldest first */
+    CocoReaper *reaper;       /* nullable */
+    GQueue tasks;             /* of CocoStorageTask, which wait for their turn */
+    CocoStorageTask *current; /* nullable */
+};
+
+struct _CocoStorages {
+    CocoStorageTable *table;
+    GPtrArray *places; /* of CocoStoragePlace, each used once for each time it is here */
 };
 
 /* ---- storage-place.c ---- */
@@ -49,12 +60,19 @@ CocoStoragePlace *coco_storage_place_new(CocoStorageTable *table, const char *pa
                                          const char *identity);
 void coco_storage_place_keep(CocoStoragePlace *place);
 void coco_storage_place_free(CocoStoragePlace *place);
+/* Without undoing anything: another process has done that. */
+void coco_storage_place_forget(CocoStoragePlace *place);
 
 void coco_storage_place_use(CocoStoragePlace *place);
 /* What was asked for with it is there, too: it stays if it is the pod's. */
 void coco_storage_place_complete(CocoStoragePlace *place);
-/* The last one takes it away. */
-void coco_storage_place_unuse(CocoStoragePlace *place);
+/* True: nobody uses it any more, and it is the caller's to free. */
+bool coco_storage_place_unuse(CocoStoragePlace *place);
+
+/* For another process, whose table is the same but for this place. */
+#define COCO_STORAGE_PLACE_TYPE "(aysbbta(ayttb))"
+GVariant *coco_storage_place_pack(const CocoStoragePlace *place);
+CocoStoragePlace *coco_storage_place_unpack(CocoStorageTable *table, GVariant *packed);
 
 /* Opens or makes path, on which nothing is mounted yet. -1 with error set. */
 int coco_storage_open_free(const CocoStoragePlace *place, const char *path, GError **error);
@@ -66,7 +84,15 @@ bool coco_storage_place_add(CocoStoragePlace *place, const char *path, bool is_d
 /* The mount point of the place is still what was mounted there; O_PATH. -1 with error set. */
 int coco_storage_place_open(const CocoStoragePlace *place, GError **error);
 
+/* ---- storage-task.c ---- */
+
+/* Ends what was begun, and tells those who wait, CANCELLED. */
+void coco_storage_tasks_end(CocoStorageTable *table);
+
 /* ---- storage.c ---- */
+
+/* The set has it once more. */
+void coco_storages_use(CocoStorages *storages, CocoStoragePlace *place);
 
 /* Mounts source, which for a disk is not what the storage says, on path below the base. */
 bool coco_storage_mount(CocoStoragePlace *place, const Grpc__Storage *storage, const char *source,

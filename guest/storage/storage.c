@@ -21,11 +21,6 @@
 /* Kata: the upper and work directories of an overlay are made inside this one. */
 #define OVERLAY_CREATE_OPTION "io.katacontainers.volume.overlayfs.create_directory="
 
-struct _CocoStorages {
-    CocoStorageTable *table;
-    GPtrArray *places; /* of CocoStoragePlace, each used once for each time it is here */
-};
-
 bool
 coco_storage_mount(CocoStoragePlace *place, const Grpc__Storage *storage, const char *source,
                    const char *path, unsigned long flags, const char *data, GError **error)
@@ -311,9 +306,13 @@ coco_storages_new(CocoStorageTable *table)
 static void
 unuse_to(CocoStorages *storages, unsigned int count)
 {
-    while (storages->places->len > count)
-        coco_storage_place_unuse(
-            g_ptr_array_steal_index(storages->places, storages->places->len - 1));
+    while (storages->places->len > count) {
+        CocoStoragePlace *place =
+            g_ptr_array_steal_index(storages->places, storages->places->len - 1);
+
+        if (coco_storage_place_unuse(place))
+            coco_storage_place_free(place);
+    }
 }
 
 void
@@ -326,8 +325,8 @@ coco_storages_free(CocoStorages *storages)
     g_free(storages);
 }
 
-static void
-use(CocoStorages *storages, CocoStoragePlace *place)
+void
+coco_storages_use(CocoStorages *storages, CocoStoragePlace *place)
 {
     coco_storage_place_use(place);
     g_ptr_array_add(storages->places, place);
@@ -395,7 +394,7 @@ add_one(CocoStorages *storages, const Grpc__Storage *storage, GError **error)
         place->is_pods = driver->is_pods || storage->shared;
         coco_storage_place_keep(place);
     }
-    use(storages, place);
+    coco_storages_use(storages, place);
     return true;
 }
 
@@ -430,7 +429,7 @@ add_layers(CocoStorages *storages, Grpc__Storage *const *list, size_t count, GEr
         }
         coco_storage_place_keep(place);
     }
-    use(storages, place);
+    coco_storages_use(storages, place);
     return true;
 }
 

@@ -13,9 +13,11 @@
  * ephemeral or local one, or one that says it is shared, stays as long as the table: it is an
  * emptyDir of the pod, whose containers come and go.
  *
+ * The host's disks and its file server may take their time or for ever. So both directions exist in
+ * a child, one after the other, beside which the agent goes on.
+ *
  * Ownership: a table owns what is mounted and undoes it, the last first, when it is freed, after
- * the sets. Thread: any; mounting virtiofs waits for the host's file server, which is up before the
- * guest.
+ * the sets. Thread: that of the reaper.
  */
 #pragma once
 
@@ -25,6 +27,7 @@
 #include <glib.h>
 
 #include "guest-protocol/proto/agent-pb.h"
+#include "guest/system/reaper.h"
 
 #define COCO_STORAGES_MAX 256        /* of a set */
 #define COCO_STORAGE_PLACES_MAX 1024 /* of a table */
@@ -32,8 +35,9 @@
 typedef struct _CocoStorageTable CocoStorageTable;
 typedef struct _CocoStorages CocoStorages;
 
-/* base: the directory that mount points must be below (copied). */
-CocoStorageTable *coco_storage_table_new(const char *base);
+/* base: the directory that mount points must be below (copied). reaper: borrowed; nullable, then
+ * all is done in this process. */
+CocoStorageTable *coco_storage_table_new(const char *base, CocoReaper *reaper);
 void coco_storage_table_free(CocoStorageTable *table);
 
 /* New sizes for mounted tmpfs: nothing else of them changes. */
@@ -47,6 +51,18 @@ void coco_storages_free(CocoStorages *storages);
 /* Mounts one after the other; on error what this call had mounted is undone. */
 bool coco_storages_add(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
                        GError **error);
+
+/* Runs once, may run at once. */
+typedef void (*CocoStoragesDone)(const GError *error, void *user_data);
+
+/* The same in a child, in the order in which they are asked for. Who waits when the table is freed
+ * is told CANCELLED. list: borrowed until done runs. */
+void coco_storages_add_async(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
+                             CocoStoragesDone done, void *user_data);
+/* storages: (transfer full). What was not undone in time stays. */
+void coco_storages_free_async(CocoStorages *storages, CocoStoragesDone done, void *user_data);
+/* All of the above is over when this returns. */
+void coco_storage_table_stop(CocoStorageTable *table);
 
 /* The names of the drivers, NULL-terminated, for GetGuestDetails. */
 const char *const *coco_storage_drivers(void);

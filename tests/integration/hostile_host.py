@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host that is no shim says to the agent of a guest, on the wire: each request is refused, and the agent serves on."""
+import signal
 import stat
 
-from harness import paths, ttrpc, wire
+from harness import paths, processes, ttrpc, wire
 from harness.case import equal
 from harness.launcher import Launcher
-from harness.ttrpc import ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED
+from harness.ttrpc import ALREADY_EXISTS, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED
 
 RUNTIMES = ("coco",)
 AGENT, HEALTH = "grpc.AgentService", "grpc.Health"
@@ -101,3 +102,20 @@ def test_each_request_is_refused(case):
     assert not wrong, "\n".join(wrong)
     good = agent.call(AGENT, "UpdateEphemeralMounts", wire.message({1: [storage(SHM, options=["remount", "size=2097152"])]}))
     equal(good.code, 0, good)
+    serves_while_the_file_server_hangs(case, agent)
+
+
+def serves_while_the_file_server_hangs(case, agent):
+    servers = [process.pid for process in case.node.leftover_processes() if "virtiofsd" in process.name]
+    assert servers
+    for pid in servers:
+        processes.kill(pid, signal.SIGSTOP)
+    stuck = agent.send(AGENT, "CreateContainer", wire.message(container("stuck", [storage(f"{SHARED}/new/x")])))
+    for _ in range(3):
+        equal(agent.call(HEALTH, "Check", seconds=10).code, 0, "health while the file server hangs")
+    removal = agent.send(AGENT, "RemoveContainer", wire.message({1: "stuck"}))
+    equal(agent.call(HEALTH, "Check", seconds=10).code, 0)
+    for pid in servers:
+        processes.kill(pid, signal.SIGCONT)
+    equal(agent.reply_to(stuck, 60).code, CANCELLED)
+    equal(agent.reply_to(removal, 60).code, 0)

@@ -5,6 +5,7 @@
  */
 #include "guest/storage/storage.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -13,6 +14,7 @@
 
 #include <criterion/criterion.h>
 
+#include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/system/directory-tree.h"
 
@@ -40,7 +42,7 @@ rig_new(void)
     rig.base = g_dir_make_tmp("coco-storage-XXXXXX", NULL);
     if (mount("none", rig.base, "tmpfs", 0, NULL) < 0)
         cr_skip_test("nothing can be mounted");
-    rig.table = coco_storage_table_new(rig.base);
+    rig.table = coco_storage_table_new(rig.base, NULL);
     return rig;
 }
 
@@ -216,4 +218,173 @@ Test(storage_mounts, a_remount_changes_the_size_alone)
     cr_assert_eq(mount("none", foreign, "tmpfs", 0, NULL), 0);
     cr_assert_eq(remount(&rig, "foreign", "remount", "size=2m"), COCO_TTRPC_INVALID_ARGUMENT);
     cr_assert_eq(umount2(foreign, MNT_DETACH), 0);
+}
+
+/* ---- beside the agent ---- */
+
+typedef struct {
+    Rig rig;
+    CocoReaper *reaper;
+    GMainLoop *loop;
+    int code; /* of the last that was told; -1 before */
+    unsigned int told;
+    unsigned int awaited;
+} Beside;
+
+static void
+on_told(const GError *error, void *user_data)
+{
+    Beside *beside = user_data;
+
+    beside->code = error != NULL ? error->code : 0;
+    if (++beside->told == beside->awaited)
+        g_main_loop_quit(beside->loop);
+}
+
+static void
+wait_for(Beside *beside, unsigned int told)
+{
+    beside->awaited = told;
+    if (beside->told < told)
+        g_main_loop_run(beside->loop);
+}
+
+static void
+beside_clear(Beside *beside)
+{
+    rig_clear(&beside->rig);
+    g_clear_pointer(&beside->reaper, coco_reaper_free);
+    g_clear_pointer(&beside->loop, g_main_loop_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Beside, beside_clear)
+
+static Beside
+beside_new(void)
+{
+    Beside beside = { .rig = rig_new(), .code = -1 };
+
+    beside.reaper = coco_reaper_new(NULL);
+    beside.loop = g_main_loop_new(NULL, FALSE);
+    coco_storage_table_free(beside.rig.table);
+    beside.rig.table = coco_storage_table_new(beside.rig.base, beside.reaper);
+    return beside;
+}
+
+typedef struct {
+    char *mount_point;
+    char *options[1];
+    Grpc__Storage storage;
+    Grpc__Storage *list[1];
+} One;
+
+static void
+one_clear(One *one)
+{
+    g_free(one->mount_point);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(One, one_clear)
+
+static void
+one_init(One *one, const Beside *beside, const char *path, const char *option)
+{
+    one->mount_point = g_build_filename(beside->rig.base, path, NULL);
+    one->options[0] = (char *) option;
+    one->list[0] = &one->storage;
+    grpc__storage__init(&one->storage);
+    one->storage.driver = (char *) "ephemeral";
+    one->storage.source = one->storage.fstype = (char *) "tmpfs";
+    one->storage.mount_point = one->mount_point;
+    one->storage.options = one->options;
+    one->storage.n_options = 1;
+}
+
+Test(storage_mounts, a_child_mounts_and_its_mounts_are_known_here, .timeout = 20)
+{
+    g_auto(Beside) beside = beside_new();
+    CocoStorages *first = coco_storages_new(beside.rig.table);
+    CocoStorages *second = coco_storages_new(beside.rig.table);
+    g_auto(One) one = { 0 };
+    g_auto(One) other = { 0 };
+
+    one_init(&one, &beside, "d/e", "size=1m");
+    one_init(&other, &beside, "d/e", "size=2m");
+    coco_storages_add_async(first, one.list, 1, on_told, &beside);
+    coco_storages_add_async(second, one.list, 1, on_told, &beside);
+    wait_for(&beside, 2);
+    cr_assert_eq(beside.code, 0);
+    touch(&beside.rig, "d/e/file");
+    coco_storages_add_async(second, other.list, 1, on_told, &beside);
+    wait_for(&beside, 3);
+    cr_assert_eq(beside.code, COCO_TTRPC_ALREADY_EXISTS);
+    coco_storages_free_async(first, on_told, &beside);
+    coco_storages_free_async(second, on_told, &beside);
+    wait_for(&beside, 5);
+    cr_assert(exists(&beside.rig, "d/e/file")); /* an emptyDir is the pod's */
+    coco_storage_table_free(g_steal_pointer(&beside.rig.table));
+    cr_assert_not(exists(&beside.rig, "d/e"));
+}
+
+/* A file server that never answers. -1 where there is none. */
+static int
+mount_mute(const Beside *beside)
+{
+    g_autofree char *path = g_build_filename(beside->rig.base, "mute", NULL);
+    g_auto(CocoFd) fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    g_autofree char *options = g_strdup_printf("fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+
+    cr_assert_eq(g_mkdir_with_parents(path, 0755), 0);
+    if (fd < 0 || mount("mute", path, "fuse", MS_NOSUID | MS_NODEV, options) < 0)
+        return -1;
+    return coco_fd_steal(&fd);
+}
+
+static gboolean
+on_timer(void *user_data)
+{
+    g_main_loop_quit(user_data);
+    return G_SOURCE_REMOVE;
+}
+
+Test(storage_mounts, one_that_hangs_holds_nobody_but_those_behind_it, .timeout = 20)
+{
+    g_auto(Beside) beside = beside_new();
+    CocoStorages *storages = coco_storages_new(beside.rig.table);
+    g_auto(CocoFd) server = mount_mute(&beside);
+    g_auto(One) one = { 0 };
+    g_auto(One) other = { 0 };
+
+    if (server < 0)
+        cr_skip_test("no fuse");
+    one_init(&one, &beside, "mute/x", "size=1m");
+    one_init(&other, &beside, "d/e", "size=2m");
+    coco_storages_add_async(storages, one.list, 1, on_told, &beside);
+    coco_storages_add_async(storages, other.list, 1, on_told, &beside);
+    (void) g_timeout_add(300, on_timer, beside.loop);
+    g_main_loop_run(beside.loop);
+    cr_assert_eq(beside.told, 0);
+    coco_fd_clear(&server);
+    wait_for(&beside, 1);
+    cr_assert_neq(beside.code, 0);
+    wait_for(&beside, 2);
+    cr_assert_eq(beside.code, 0);
+    cr_assert(exists(&beside.rig, "d/e"));
+    coco_storages_free_async(storages, on_told, &beside);
+    wait_for(&beside, 3);
+}
+
+Test(storage_mounts, who_waits_is_told_of_the_end, .timeout = 20)
+{
+    g_auto(Beside) beside = beside_new();
+    g_autoptr(CocoStorages) storages = coco_storages_new(beside.rig.table);
+    g_auto(CocoFd) server = mount_mute(&beside);
+    g_auto(One) one = { 0 };
+
+    if (server < 0)
+        cr_skip_test("no fuse");
+    one_init(&one, &beside, "mute/x", "size=1m");
+    coco_storages_add_async(storages, one.list, 1, on_told, &beside);
+    coco_storages_add_async(storages, one.list, 1, on_told, &beside);
+    coco_storage_table_stop(beside.rig.table);
+    cr_assert_eq(beside.told, 2);
+    cr_assert_eq(beside.code, COCO_TTRPC_CANCELLED);
 }

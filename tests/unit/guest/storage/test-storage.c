@@ -19,7 +19,7 @@ static int
 add(const char *base, const char *driver, const char *fstype, const char *mount_point,
     const char *option, char **out_message)
 {
-    g_autoptr(CocoStorageTable) table = coco_storage_table_new(base);
+    g_autoptr(CocoStorageTable) table = coco_storage_table_new(base, NULL);
     g_autoptr(CocoStorages) storages = coco_storages_new(table);
     g_autoptr(GError) error = NULL;
     char *options[] = { (char *) option };
@@ -166,7 +166,7 @@ Test(storage, local_is_a_directory_with_its_mode)
 /* Fields that would change what the host thinks it got. */
 Test(storage, what_is_not_done_is_refused)
 {
-    g_autoptr(CocoStorageTable) table = coco_storage_table_new("/proc/nonexistent");
+    g_autoptr(CocoStorageTable) table = coco_storage_table_new("/proc/nonexistent", NULL);
     g_autoptr(CocoStorages) storages = coco_storages_new(table);
     Grpc__FSGroup group;
     char *driver_options[] = { (char *) "encryption_key=ephemeral" };
@@ -195,7 +195,7 @@ Test(storage, what_is_not_done_is_refused)
 
 Test(storage, too_many_are_refused)
 {
-    g_autoptr(CocoStorageTable) table = coco_storage_table_new("/proc/nonexistent");
+    g_autoptr(CocoStorageTable) table = coco_storage_table_new("/proc/nonexistent", NULL);
     g_autoptr(CocoStorages) storages = coco_storages_new(table);
     g_autoptr(GError) error = NULL;
     Grpc__Storage storage;

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A queue of tasks for each table. The child of the first has a copy of the table, mounts or
+ * unmounts in the agent's own mount namespace, and says what there is now; the table here changes
+ * when it has ended. So no task begins before the one before it is known.
+ *
+ * A child that is killed over its deadline says nothing: what it had mounted stays, under mount
+ * points that are not free then.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/storage/storage-private.h"
+#include "guest/system/child-runner.h"
+
+/* Longer than hosts wait for a container. A disk may have much to write before it is unmounted. */
+#define ADD_TIMEOUT_S 120
+#define FREE_TIMEOUT_S 600
+
+#define OUTPUT_FD 3
+#define OUTPUT_MAX (1 << 20)
+#define RESULT_TYPE "(iaya" COCO_STORAGE_PLACE_TYPE ")" /* code, error text, places */
+
+struct _CocoStorageTask {
+    CocoStorageTable *table;
+    CocoStorages *storages;
+    Grpc__Storage *const *list; /* NULL: the set is freed */
+    size_t count;
+    GPtrArray *unused; /* of CocoStoragePlace, while a set is freed */
+    CocoChild *child;  /* while it runs */
+    CocoStoragesDone done;
+    void *user_data;
+};
+
+static void run_next(CocoStorageTable *table);
+
+static void
+task_end(CocoStorageTask *task, const GError *error)
+{
+    CocoStorageTable *table = task->table;
+
+    for (unsigned int i = 0; i < task->unused->len; i++)
+        coco_storage_place_forget(task->unused->pdata[i]);
+    if (task->list == NULL)
+        coco_storages_free(task->storages);
+    table->current = NULL;
+    task->done(error, task->user_data);
+    g_ptr_array_unref(task->unused);
+    g_free(task);
+    run_next(table);
+}
+
+/* ---- in the child ---- */
+
+static bool
+write_all(const char *text)
+{
+    size_t length = strlen(text);
+
+    while (length > 0) {
+        ssize_t put = write(OUTPUT_FD, text, length);
+
+        if (put <= 0)
+            return false;
+        text += put;
+        length -= (size_t) put;
+    }
+    return true;
+}
+
+static int
+add_in_child(void *data)
+{
+    const CocoStorageTask *task = data;
+    unsigned int first = task->storages->places->len;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) result = NULL;
+    g_autofree char *text = NULL;
+    GVariantBuilder places;
+
+    (void) coco_storages_add(task->storages, task->list, task->count, &error);
+    g_variant_builder_init(&places, G_VARIANT_TYPE("a" COCO_STORAGE_PLACE_TYPE));
+    for (unsigned int i = first; i < task->storages->places->len; i++)
+        g_variant_builder_add_value(&places,
+                                    coco_storage_place_pack(task->storages->places->pdata[i]));
+    result = g_variant_ref_sink(g_variant_new("(i^aya" COCO_STORAGE_PLACE_TYPE ")",
+                                              error != NULL ? error->code : 0,
+                                              error != NULL ? error->message : "", &places));
+    text = g_variant_print(result, FALSE);
+    return write_all(text) ? 0 : 1;
+}
+
+static int
+free_in_child(void *data)
+{
+    const CocoStorageTask *task = data;
+
+    for (unsigned int i = 0; i < task->unused->len; i++)
+        coco_storage_place_free(task->unused->pdata[i]);
+    return 0;
+}
+
+/* ---- here ---- */
+
+static void
+adopt(CocoStorages *storages, GVariant *packed)
+{
+    CocoStoragePlace *place = coco_storage_place_unpack(storages->table, packed);
+    GPtrArray *places = storages->table->places;
+
+    for (unsigned int i = 0; i < places->len; i++) {
+        CocoStoragePlace *old = places->pdata[i];
+
+        if (strcmp(old->path, place->path) == 0) {
+            coco_storage_place_forget(place);
+            coco_storages_use(storages, old);
+            return;
+        }
+    }
+    coco_storage_place_keep(place);
+    coco_storages_use(storages, place);
+}
+
+static bool
+adopt_all(CocoStorageTask *task, const char *text, GError **error)
+{
+    g_autoptr(GVariant) result =
+        g_variant_parse(G_VARIANT_TYPE(RESULT_TYPE), text, NULL, NULL, NULL);
+    g_autoptr(GVariant) places = NULL;
+    g_autofree char *cause = NULL;
+    int code;
+
+    if (result == NULL) {
+        g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
+                            "mount storages: the result cannot be read");
+        return false;
+    }
+    g_variant_get(result, "(i^ay@a" COCO_STORAGE_PLACE_TYPE ")", &code, &cause, &places);
+    for (size_t i = 0; i < g_variant_n_children(places); i++) {
+        g_autoptr(GVariant) packed = g_variant_get_child_value(places, i);
+
+        adopt(task->storages, packed);
+    }
+    for (unsigned int i = 0; i < task->storages->places->len; i++)
+        coco_storage_place_complete(task->storages->places->pdata[i]);
+    if (code != 0)
+        g_set_error_literal(error, COCO_TTRPC_ERROR, code, cause);
+    return code == 0;
+}
+
+static void
+on_child_end(const CocoChildEnd *end, void *user_data)
+{
+    CocoStorageTask *task = user_data;
+    g_autofree char *text = coco_child_end_text(end);
+    g_autoptr(GError) error = NULL;
+
+    task->child = NULL;
+    if (text != NULL)
+        g_set_error(&error, COCO_TTRPC_ERROR,
+                    end->timed_out ? COCO_TTRPC_DEADLINE_EXCEEDED : COCO_TTRPC_INTERNAL,
+                    "%s storages: %s", task->list != NULL ? "mount" : "unmount", text);
+    else if (task->list != NULL)
+        (void) adopt_all(task, end->output, &error);
+    task_end(task, error);
+}
+
+static bool
+start_child(CocoStorageTask *task)
+{
+    static const char *const name[] = { "storage task", NULL };
+    const CocoChildFd console = { STDERR_FILENO, STDERR_FILENO };
+    const CocoChildJob job = {
+        .argv = name,
+        .fds = &console,
+        .n_fds = 1,
+        .output = OUTPUT_FD,
+        .output_max = OUTPUT_MAX,
+        .deadline_s = task->list != NULL ? ADD_TIMEOUT_S : FREE_TIMEOUT_S,
+        .work = task->list != NULL ? add_in_child : free_in_child,
+        .work_data = task,
+    };
+    g_autoptr(GError) error = NULL;
+
+    if (task->table->reaper == NULL)
+        return false;
+    task->child = coco_child_run(task->table->reaper, &job, on_child_end, task, &error);
+    if (task->child == NULL)
+        g_message("%s; it is done here", error->message);
+    return task->child != NULL;
+}
+
+/* Counted down here; what nobody uses any more is the task's. */
+static void
+take_unused(CocoStorageTask *task)
+{
+    GPtrArray *places = task->storages->places;
+
+    while (places->len > 0) {
+        CocoStoragePlace *place = g_ptr_array_steal_index(places, places->len - 1);
+
+        if (coco_storage_place_unuse(place))
+            g_ptr_array_add(task->unused, place);
+    }
+}
+
+static void
+add_here(CocoStorageTask *task)
+{
+    g_autoptr(GError) error = NULL;
+
+    (void) coco_storages_add(task->storages, task->list, task->count, &error);
+    task_end(task, error);
+}
+
+static void
+free_here(CocoStorageTask *task)
+{
+    while (task->unused->len > 0)
+        coco_storage_place_free(g_ptr_array_remove_index(task->unused, 0));
+    task_end(task, NULL);
+}
+
+static void
+run_next(CocoStorageTable *table)
+{
+    CocoStorageTask *task = table->current == NULL ? g_queue_pop_head(&table->tasks) : NULL;
+
+    if (task == NULL)
+        return;
+    table->current = task;
+    if (task->list == NULL)
+        take_unused(task);
+    if ((task->list != NULL ? task->count : task->unused->len) > 0 && start_child(task))
+        return;
+    if (task->list != NULL)
+        add_here(task);
+    else
+        free_here(task);
+}
+
+static void
+queue_task(CocoStorages *storages, Grpc__Storage *const *list, size_t count, CocoStoragesDone done,
+           void *user_data)
+{
+    CocoStorageTask *task = g_new0(CocoStorageTask, 1);
+
+    task->table = storages->table;
+    task->storages = storages;
+    task->list = list;
+    task->count = count;
+    task->unused = g_ptr_array_new();
+    task->done = done;
+    task->user_data = user_data;
+    g_queue_push_tail(&storages->table->tasks, task);
+    run_next(storages->table);
+}
+
+void
+coco_storages_add_async(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
+                        CocoStoragesDone done, void *user_data)
+{
+    static Grpc__Storage *const none[1] = { NULL };
+
+    queue_task(storages, count > 0 ? list : none, count, done, user_data);
+}
+
+void
+coco_storages_free_async(CocoStorages *storages, CocoStoragesDone done, void *user_data)
+{
+    queue_task(storages, NULL, 0, done, user_data);
+}
+
+/* Those whose turn has not come have changed nothing. */
+void
+coco_storage_table_stop(CocoStorageTable *table)
+{
+    g_autoptr(GError) error =
+        g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED, "the agent ends");
+    GQueue tasks = table->tasks;
+    CocoStorageTask *task = table->current;
+
+    g_queue_init(&table->tasks);
+    table->reaper = NULL; /* what those who are told still ask for is done here */
+    if (task != NULL)
+        coco_child_forget(g_steal_pointer(&task->child));
+    for (; task != NULL; task = g_queue_pop_head(&tasks))
+        task_end(task, error);
+}

@@ -2,8 +2,9 @@
 /*
  * A handler for SIGCHLD that writes to an eventfd, and waitpid(-1) until nothing is left. GLib's
  * own child watches must not be used in this process: they would not see exits that are collected
- * here. Not a signalfd: that loses an exit to any thread that does not block SIGCHLD, and threads
- * belong to libraries.
+ * here. Containers fork without end as fast as we collect, so after COLLECT_MAX everything else has
+ * its turn. Not a signalfd: that loses an exit to any thread that does not block SIGCHLD, and
+ * threads belong to libraries.
  */
 #include "guest/system/reaper.h"
 
@@ -19,6 +20,8 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+
+#define COLLECT_MAX 64
 
 typedef struct {
     CocoReaperFunc func;
@@ -94,8 +97,13 @@ on_wake(int fd, GIOCondition condition, void *user_data)
     /* Signals merge, so that there was one says only that there is something to collect. */
     if (read(fd, &count, sizeof count) < 0)
         return G_SOURCE_CONTINUE;
-    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0)
+    for (int n = 0; n < COLLECT_MAX; n++) {
+        pid = waitpid(-1, &wait_status, WNOHANG);
+        if (pid <= 0)
+            return G_SOURCE_CONTINUE;
         tell(reaper, pid, wait_status);
+    }
+    handle_sigchld(SIGCHLD); /* there may be more */
     return G_SOURCE_CONTINUE;
 }
 

@@ -123,3 +123,34 @@ Test(reaper, free_is_fine_half_built)
     coco_reaper_free(NULL);
     coco_reaper_free(coco_reaper_new(NULL));
 }
+
+static gboolean
+on_idle(void *user_data)
+{
+    unsigned int *at = user_data;
+    siginfo_t info = { 0 };
+
+    (void) waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    *at = info.si_pid != 0 ? 1 : 2;
+    return G_SOURCE_REMOVE;
+}
+
+Test(reaper, others_have_their_turn_while_there_is_more, .timeout = 20)
+{
+    g_autoptr(CocoReaper) reaper = NULL;
+    GSource *idle = g_idle_source_new();
+    unsigned int seen = 0;
+
+    for (int n = 0; n < 200; n++)
+        wait_dead(child(0, 0));
+    reaper = coco_reaper_new(NULL);
+    g_source_set_priority(idle, G_PRIORITY_DEFAULT);
+    g_source_set_callback(idle, on_idle, &seen, NULL);
+    g_source_attach(idle, NULL);
+    while (seen == 0)
+        (void) g_main_context_iteration(NULL, TRUE);
+    cr_assert_eq(seen, 1, "all were collected before anybody else had a turn");
+    while (waitid(P_ALL, 0, NULL, WEXITED | WNOWAIT) == 0)
+        (void) g_main_context_iteration(NULL, TRUE);
+    g_source_unref(idle);
+}

@@ -13,19 +13,12 @@
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest/agent/service-private.h"
+#include "guest/system/kernel-file.h"
 
 #define CPUS "/sys/devices/system/cpu"
 #define MEMORY "/sys/devices/system/memory"
 #define ENTROPY_MAX 4096
 #define PROBES_MAX 1024
-
-static bool
-write_text(const char *path, const char *text)
-{
-    g_auto(CocoFd) fd = open(path, O_WRONLY | O_CLOEXEC);
-
-    return fd >= 0 && write(fd, text, strlen(text)) > 0;
-}
 
 static uint64_t
 memory_block_size(void)
@@ -78,7 +71,8 @@ turn_on(const char *directory, const char *prefix, const char *file, const char 
         if (!g_str_has_prefix(name, prefix) || !g_ascii_isdigit(name[strlen(prefix)]) ||
             !g_file_get_contents(path, &state, NULL, NULL))
             continue;
-        if ((state[0] == '0' || g_str_has_prefix(state, "offline")) && write_text(path, value))
+        if ((state[0] == '0' || g_str_has_prefix(state, "offline")) &&
+            coco_kernel_file_write(path, value, NULL))
             done++;
     }
 }
@@ -110,7 +104,7 @@ coco_handle_mem_hotplug_by_probe(CocoTtrpcCall *call, void *user_data)
         g_autofree char *address =
             g_strdup_printf("0x%" G_GINT64_MODIFIER "x", request->memhotplugprobeaddr[i]);
 
-        if (!write_text(MEMORY "/probe", address)) {
+        if (!coco_kernel_file_write(MEMORY "/probe", address, NULL)) {
             coco_ttrpc_call_fail(call, COCO_TTRPC_INTERNAL, "probe memory at %s: %s", address,
                                  g_strerror(errno));
             return;

@@ -2,15 +2,12 @@
 /*
  * Another process in a container, and other limits for it.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "guest-protocol/oci/oci-json.h"
-#include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/container/container-private.h"
+#include "guest/system/kernel-file.h"
 
 static void
 exec_failed(CocoVerb *verb, const GError *error)
@@ -25,10 +22,10 @@ set_oom_score(const CocoVerb *verb)
     g_autofree char *path =
         g_strdup_printf("/proc/%d/oom_score_adj", coco_process_get_pid(verb->process));
     g_autofree char *value = g_strdup_printf("%" G_GINT64_FORMAT, verb->oom_score);
-    g_auto(CocoFd) fd = verb->oom_score != 0 ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+    g_autoptr(GError) error = NULL;
 
-    if (fd >= 0 && write(fd, value, strlen(value)) < 0)
-        g_debug("write %s to %s: %s", value, path, g_strerror(errno));
+    if (verb->oom_score != 0 && !coco_kernel_file_write(path, value, &error))
+        g_debug("%s", error->message);
 }
 
 static void

@@ -9,12 +9,11 @@
 #include "guest/system/cgroup.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/system/kernel-file.h"
 
 #define UNLIMITED UINT64_MAX
 
@@ -33,14 +32,8 @@ static bool
 write_file(const char *directory, const char *name, const char *text, GError **error)
 {
     g_autofree char *path = g_build_filename(directory, name, NULL);
-    g_auto(CocoFd) fd = open(path, O_WRONLY | O_CLOEXEC);
 
-    if (fd < 0 || write(fd, text, strlen(text)) < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "write '%s' to '%s': %s", text,
-                    path, g_strerror(errno));
-        return false;
-    }
-    return true;
+    return coco_kernel_file_write(path, text, error);
 }
 
 static void

@@ -26,6 +26,7 @@
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/system/cgroup.h"
+#include "guest/system/kernel-file.h"
 
 #define NEW_ROOT "/run"
 #define RUNTIME "/bin/crun"
@@ -138,15 +139,6 @@ protect_runtime(void)
 }
 
 static void
-write_setting(const char *path, const char *value)
-{
-    g_auto(CocoFd) fd = open(path, O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0 || write(fd, value, strlen(value)) < 0)
-        g_debug("write '%s' to %s: %s", value, path, g_strerror(errno));
-}
-
-static void
 loopback_up(void)
 {
     struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
@@ -181,7 +173,7 @@ coco_init_system_start(GError **error)
             return fail("link", links[i].link, error);
     }
     for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
-        write_setting(settings[i].path, settings[i].value);
+        (void) coco_kernel_file_write(settings[i].path, settings[i].value, NULL);
     protect_runtime();
     loopback_up();
     /* ctrl-alt-del becomes SIGINT to us instead of a reset. */

@@ -14,9 +14,11 @@
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest/agent/service-private.h"
 #include "guest/system/kernel-file.h"
+#include "guest/system/pod-limits.h"
 
 #define CPUS "/sys/devices/system/cpu"
 #define MEMORY "/sys/devices/system/memory"
+#define POD_CGROUP "/sys/fs/cgroup/pod"
 #define ENTROPY_MAX 4096
 #define PROBES_MAX 1024
 
@@ -83,14 +85,18 @@ coco_handle_online_cpu_mem(CocoTtrpcCall *call, void *user_data)
     const Grpc__OnlineCPUMemRequest *request =
         (const Grpc__OnlineCPUMemRequest *) coco_ttrpc_call_get_request(call);
 
+    uint64_t before;
+
     if (request->wait) {
         coco_ttrpc_call_fail(call, COCO_TTRPC_UNIMPLEMENTED,
                              "wait: this agent turns on what is there");
         return;
     }
+    before = coco_pod_limits_memory("/proc", "MemTotal:");
     turn_on(CPUS, "cpu", "online", "1", request->nb_cpus);
     if (!request->cpu_only)
         turn_on(MEMORY, "memory", "state", "online", 0);
+    coco_pod_limits_grow("/proc", POD_CGROUP, before);
     coco_ttrpc_call_reply(call, NULL);
 }
 

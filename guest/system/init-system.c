@@ -27,6 +27,7 @@
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/system/cgroup.h"
 #include "guest/system/kernel-file.h"
+#include "guest/system/pod-limits.h"
 
 #define NEW_ROOT "/run"
 #define RUNTIME "/bin/crun"
@@ -155,7 +156,8 @@ start_cgroups(GError **error)
         return false;
     if (mkdir("/sys/fs/cgroup/pod", 0755) < 0 && errno != EEXIST)
         return fail("make cgroup", "/pod", error);
-    return coco_cgroup_enable_controllers("/sys/fs/cgroup/pod", error);
+    return coco_cgroup_enable_controllers("/sys/fs/cgroup/pod", error) &&
+           coco_pod_limits_set("/proc", "/sys/fs/cgroup/pod", error);
 }
 
 bool

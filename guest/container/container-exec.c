@@ -102,7 +102,7 @@ coco_container_exec(CocoContainer *container, const char *exec_id, const Grpc__P
         coco_verb_end(verb, error);
         return;
     }
-    if (container->frozen) {
+    if (coco_container_is_pausing(container)) {
         coco_verb_fail(verb, COCO_TTRPC_FAILED_PRECONDITION, "container %s is paused",
                        container->id);
         return;

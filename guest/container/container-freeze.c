@@ -43,6 +43,12 @@ coco_container_freeze_cancel(CocoContainer *container)
     freeze_end(container, error);
 }
 
+bool
+coco_container_is_pausing(const CocoContainer *container)
+{
+    return container->frozen || (container->freeze != NULL && container->freeze->wanted);
+}
+
 static void
 on_events(void *user_data)
 {

@@ -83,6 +83,8 @@ void coco_container_init_exited(CocoContainer *container);
  */
 bool coco_container_check_running(const CocoContainer *container, GError **error);
 void coco_container_freeze_cancel(CocoContainer *container);
+/* Also when the kernel has not stopped everything yet. */
+bool coco_container_is_pausing(const CocoContainer *container);
 
 /* Ends what runs and takes everything away, also of a creation that got half way. done: with
  * DEADLINE_EXCEEDED when something would not end; all that is left can be tried again. */

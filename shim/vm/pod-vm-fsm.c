@@ -25,7 +25,11 @@ static const unsigned int next[COCO_N_POD_VM_STATES][COCO_N_POD_VM_EVENTS] = {
     },
     [COCO_POD_VM_READY] = {
         [COCO_POD_VM_EV_FAILED] = COCO_POD_VM_STOPPING,
-        [COCO_POD_VM_EV_STOP] = COCO_POD_VM_STOPPING,
+        [COCO_POD_VM_EV_STOP] = COCO_POD_VM_LEAVING,
+    },
+    [COCO_POD_VM_LEAVING] = {
+        [COCO_POD_VM_EV_FAILED] = COCO_POD_VM_STOPPING,
+        [COCO_POD_VM_EV_LEFT] = COCO_POD_VM_STOPPING,
     },
     [COCO_POD_VM_STOPPING] = {
         [COCO_POD_VM_EV_DOWN] = COCO_POD_VM_GONE,
@@ -33,9 +37,10 @@ static const unsigned int next[COCO_N_POD_VM_STATES][COCO_N_POD_VM_EVENTS] = {
 };
 /* clang-format on */
 
-static const char *const state_names[] = { "invalid", "new",      "launching", "connecting",
-                                           "ready",   "stopping", "gone" };
-static const char *const event_names[] = { "start", "launched", "hello", "failed", "stop", "down" };
+static const char *const state_names[] = { "invalid", "new",     "launching", "connecting",
+                                           "ready",   "leaving", "stopping",  "gone" };
+static const char *const event_names[] = { "start", "launched", "hello", "failed",
+                                           "stop",  "left",     "down" };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == COCO_N_POD_VM_STATES);
 G_STATIC_ASSERT(G_N_ELEMENTS(event_names) == COCO_N_POD_VM_EVENTS);

@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Effects of the VM's states: the launcher run, the agent's first answers, the end of what was left
- * running, and the order of the end (QEMU first; then the console logger reads its end of file and
- * virtiofsd leaves by itself; whatever is still there is swept).
+ * Effects of the VM's states: the launcher run, the set-up, the end of what was left running, and
+ * the order of the end: a guest that speaks is asked to leave, for a short time; QEMU is killed;
+ * then the console logger reads its end of file and virtiofsd leaves by itself; whatever is still
+ * there is swept.
  */
 #include "shim/vm/pod-vm.h"
 
 #include <glib.h>
 
-#include "guest-protocol/agent/agent-call.h"
-#include "guest-protocol/proto/agent-pb.h"
-#include "guest-protocol/ttrpc/transport.h"
-#include "shim/storage/share.h"
 #include "shim/vm/console-tail.h"
 #include "shim/vm/launcher.h"
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 #include "shim/vm/pod-vm-fsm.h"
 #include "shim/vm/vm-processes.h"
+#include "shim/vm/vm-setup.h"
 #include "shim/vm/vm-sweep.h"
 #include "shim/vm/watchdog.h"
 
-#define SHARE_TAG "kataShared"
-#define LEAVE_MS 1000 /* for logger and virtiofsd to leave by themselves */
+#define GOODBYE_MS 2000 /* for the guest to take back what was set up, and again to leave then */
+#define LEAVE_MS 1000   /* for logger and virtiofsd to leave by themselves */
 #define SWEEP_TIMEOUT_MS 30000
 
 struct _CocoPodVm {
@@ -34,7 +32,7 @@ struct _CocoPodVm {
     char *hostname;
     char **dns;
     CocoPodVmState state;
-    GCancellable *cancellable; /* of whatever step is under way */
+    GCancellable *cancellable; /* of the launch */
     bool launcher_runs;
     CocoLauncher *launcher; /* nullable: none that waits */
     bool decided;           /* it was told what the VM gets */
@@ -42,7 +40,7 @@ struct _CocoPodVm {
     size_t n_disks;
     CocoLaunchResult *launched;
     CocoVmProcesses *processes;
-    CocoTtrpcClient *agent;
+    CocoVmSetup *setup; /* nullable: it was not launched */
     CocoWatchdog *watchdog;
     GError *reason; /* why it is not, or no longer, READY */
     bool was_launched;
@@ -50,8 +48,8 @@ struct _CocoPodVm {
     CocoWaiters *ready_waiters;
     CocoWaiters *stop_waiters;
     unsigned int tell_source;
-    unsigned int leave_source;
-    CocoVmSweep *sweep; /* nullable: none under way */
+    unsigned int leave_source; /* of the step of the end that is under way */
+    CocoVmSweep *sweep;        /* nullable: none under way */
     int64_t started_at;
     CocoPodVmGoneFunc on_gone;
     void *on_gone_data;
@@ -59,6 +57,7 @@ struct _CocoPodVm {
 
 static void on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data);
 static void on_process_gone(CocoVmProcess which, void *user_data);
+static void leave(CocoPodVm *vm);
 static void enter_stopping(CocoPodVm *vm);
 static void continue_stopping(CocoPodVm *vm);
 
@@ -116,7 +115,7 @@ coco_pod_vm_free(CocoPodVm *vm)
     g_clear_handle_id(&vm->tell_source, g_source_remove);
     g_clear_handle_id(&vm->leave_source, g_source_remove);
     g_clear_pointer(&vm->watchdog, coco_watchdog_free);
-    g_clear_pointer(&vm->agent, coco_ttrpc_client_free);
+    g_clear_pointer(&vm->setup, coco_vm_setup_free);
     coco_launch_result_free(vm->launched);
     g_clear_error(&vm->reason);
     coco_waiters_free(vm->ready_waiters);
@@ -146,8 +145,9 @@ coco_pod_vm_is_ready(const CocoPodVm *vm)
 CocoTtrpcClient *
 coco_pod_vm_agent(const CocoPodVm *vm)
 {
-    return vm->state == COCO_POD_VM_READY && !coco_ttrpc_client_is_closed(vm->agent) ? vm->agent
-                                                                                     : NULL;
+    CocoTtrpcClient *agent = vm->state == COCO_POD_VM_READY ? coco_vm_setup_agent(vm->setup) : NULL;
+
+    return agent != NULL && !coco_ttrpc_client_is_closed(agent) ? agent : NULL;
 }
 
 CocoWatchdog *
@@ -209,117 +209,6 @@ fail(CocoPodVm *vm, const GError *error)
 }
 
 static void
-on_sandbox_created(GObject *source, GAsyncResult *result, void *user_data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
-    CocoPodVm *vm = user_data;
-
-    if (g_error_matches(error, COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED))
-        return; /* the VM may be freed */
-    if (reply == NULL) {
-        g_prefix_error(&error, "set up sandbox in the guest: ");
-        fail(vm, error);
-        return;
-    }
-    if (!step(vm, COCO_POD_VM_EV_HELLO))
-        return;
-    g_message("vm %s: ready %.0f ms after its launch began (%s)", vm->pod_id,
-              (double) (g_get_monotonic_time() - vm->started_at) / 1000, vm->launched->phases);
-    tell_soon(vm);
-}
-
-/* One of the calls before the VM is ready. */
-static CocoAgentCall
-set_up_call(CocoPodVm *vm, GAsyncReadyCallback callback)
-{
-    return (CocoAgentCall){ .client = vm->agent,
-                            .timeout_us = vm->launched->agent_timeout_us,
-                            .cancellable = vm->cancellable,
-                            .callback = callback,
-                            .user_data = vm };
-}
-
-static void
-create_sandbox(CocoPodVm *vm)
-{
-    static const char *const shm_options[] = { "noexec", "nosuid", "nodev", "mode=1777",
-                                               "size=67108864" };
-    Grpc__Storage shm = GRPC__STORAGE__INIT;
-    Grpc__Storage share = GRPC__STORAGE__INIT;
-    Grpc__Storage *storages[] = { &shm, &share };
-    const CocoAgentSandbox sandbox = { .id = vm->pod_id,
-                                       .hostname = vm->hostname,
-                                       .dns = vm->dns,
-                                       .storages = storages,
-                                       .n_storages = vm->launched->virtiofsd_pid > 0 ? 2 : 1 };
-    CocoAgentCall call = set_up_call(vm, on_sandbox_created);
-
-    shm.driver = (char *) "ephemeral";
-    shm.source = (char *) "shm";
-    shm.fstype = (char *) "tmpfs";
-    shm.options = (char **) (void *) shm_options;
-    shm.n_options = G_N_ELEMENTS(shm_options);
-    shm.mount_point = (char *) COCO_SHM_IN_GUEST;
-    share.driver = (char *) "virtio-fs";
-    share.source = (char *) SHARE_TAG;
-    share.fstype = (char *) "virtiofs";
-    share.mount_point = (char *) COCO_SHARE_IN_GUEST "/";
-    coco_agent_create_sandbox(&call, &sandbox);
-}
-
-static void
-fail_without_answer(CocoPodVm *vm, const GError *error)
-{
-    g_autoptr(GError) failure = NULL;
-
-    if (error->code == COCO_TTRPC_DEADLINE_EXCEEDED)
-        g_set_error(&failure, COCO_TTRPC_ERROR, error->code, "agent did not answer within %.0f s",
-                    (double) vm->launched->agent_timeout_us / G_USEC_PER_SEC);
-    else
-        g_set_error(&failure, COCO_TTRPC_ERROR, error->code,
-                    "the guest went away before its agent answered (%s: %s)", vm->launched->agent,
-                    error->message);
-    fail(vm, failure);
-}
-
-static void
-on_health(GObject *source, GAsyncResult *result, void *user_data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
-    CocoPodVm *vm = user_data;
-
-    if (g_error_matches(error, COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED))
-        return;
-    if (reply == NULL)
-        fail_without_answer(vm, error);
-    else
-        create_sandbox(vm);
-}
-
-static void
-on_connected(GObject *source, GAsyncResult *result, void *user_data)
-{
-    g_autoptr(GError) error = NULL;
-    int fd = coco_transport_connect_finish(result, &error);
-    CocoPodVm *vm = user_data;
-    CocoAgentCall call;
-
-    if (g_error_matches(error, COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED))
-        return;
-    if (fd < 0) {
-        fail_without_answer(vm, error);
-        return;
-    }
-    vm->agent = coco_ttrpc_client_new(fd);
-    vm->watchdog = coco_watchdog_new(vm->agent);
-    coco_ttrpc_client_set_closed_func(vm->agent, on_agent_closed, vm);
-    call = set_up_call(vm, on_health);
-    coco_agent_check(&call);
-}
-
-static void
 on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data)
 {
     CocoPodVm *vm = user_data;
@@ -330,10 +219,33 @@ on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data)
 }
 
 static void
+on_set_up(const GError *error, void *user_data)
+{
+    CocoPodVm *vm = user_data;
+
+    if (error != NULL) {
+        fail(vm, error);
+        return;
+    }
+    if (!step(vm, COCO_POD_VM_EV_HELLO))
+        return;
+    vm->watchdog = coco_watchdog_new(coco_vm_setup_agent(vm->setup));
+    coco_ttrpc_client_set_closed_func(coco_vm_setup_agent(vm->setup), on_agent_closed, vm);
+    g_message("vm %s: ready %.0f ms after its launch began (%s)", vm->pod_id,
+              (double) (g_get_monotonic_time() - vm->started_at) / 1000, vm->launched->phases);
+    tell_soon(vm);
+}
+
+static void
 on_process_gone(CocoVmProcess which, void *user_data)
 {
     CocoPodVm *vm = user_data;
 
+    if (vm->state == COCO_POD_VM_LEAVING) {
+        if (which == COCO_VM_PROCESS_VM)
+            leave(vm);
+        return;
+    }
     if (which != COCO_VM_PROCESS_CONSOLE) {
         g_autoptr(GError) error = g_error_new(
             COCO_TTRPC_ERROR, COCO_TTRPC_UNAVAILABLE, "%s ended (pid %d)",
@@ -356,6 +268,22 @@ watch_launched(CocoPodVm *vm, GError **error)
     };
 
     return coco_vm_processes_watch(vm->processes, pids, error);
+}
+
+static void
+begin_set_up(CocoPodVm *vm)
+{
+    const CocoVmSetupConfig config = {
+        .agent = vm->launched->agent,
+        .timeout_us = vm->launched->agent_timeout_us,
+        .pod_id = vm->pod_id,
+        .hostname = vm->hostname,
+        .dns = vm->dns,
+        .has_share = vm->launched->virtiofsd_pid > 0,
+    };
+
+    vm->setup = coco_vm_setup_new(&config);
+    coco_vm_setup_start(vm->setup, on_set_up, vm);
 }
 
 static void
@@ -393,8 +321,7 @@ on_launched(GObject *source, GAsyncResult *result, void *user_data)
         fail(vm, error);
         return;
     }
-    coco_transport_connect_async(launched->agent, launched->agent_timeout_us, vm->cancellable,
-                                 on_connected, vm);
+    begin_set_up(vm);
 }
 
 void
@@ -542,12 +469,63 @@ on_stopping_idle(void *user_data)
 static void
 enter_stopping(CocoPodVm *vm)
 {
+    g_clear_handle_id(&vm->leave_source, g_source_remove);
     g_cancellable_cancel(vm->cancellable);
-    if (vm->agent != NULL)
-        coco_ttrpc_client_set_closed_func(vm->agent, NULL, NULL);
+    if (vm->setup != NULL)
+        coco_vm_setup_cancel(vm->setup);
+    if (vm->setup != NULL && coco_vm_setup_agent(vm->setup) != NULL)
+        coco_ttrpc_client_set_closed_func(coco_vm_setup_agent(vm->setup), NULL, NULL);
     coco_vm_processes_kill_vm(vm->processes);
     /* From the main loop: the caller may be a callback of what is going to be taken down. */
     vm->leave_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_stopping_idle, vm, NULL);
+}
+
+static void
+leave(CocoPodVm *vm)
+{
+    if (step(vm, COCO_POD_VM_EV_LEFT))
+        enter_stopping(vm);
+}
+
+static gboolean
+on_goodbye_timeout(void *user_data)
+{
+    CocoPodVm *vm = user_data;
+
+    g_debug("vm %s: the guest does not leave", vm->pod_id);
+    vm->leave_source = 0;
+    leave(vm);
+    return G_SOURCE_REMOVE;
+}
+
+/* It writes out its disks and powers off. */
+static void
+on_taken_back(const GError *error, void *user_data)
+{
+    CocoPodVm *vm = user_data;
+
+    g_clear_handle_id(&vm->leave_source, g_source_remove);
+    if (error != NULL) {
+        g_debug("vm %s: %s", vm->pod_id, error->message);
+        leave(vm);
+    } else {
+        vm->leave_source = g_timeout_add(GOODBYE_MS, on_goodbye_timeout, vm);
+    }
+}
+
+/* A guest that is known to be silent is not asked. */
+static void
+enter_leaving(CocoPodVm *vm)
+{
+    CocoTtrpcClient *agent = coco_vm_setup_agent(vm->setup);
+
+    if (coco_ttrpc_client_is_closed(agent) ||
+        coco_watchdog_silence_us(vm->watchdog) >= (int64_t) COCO_WATCHDOG_OVERDUE_MS * 1000) {
+        leave(vm);
+        return;
+    }
+    coco_ttrpc_client_set_closed_func(agent, NULL, NULL);
+    coco_vm_setup_undo(vm->setup, (int64_t) GOODBYE_MS * 1000, on_taken_back, vm);
 }
 
 void
@@ -564,8 +542,11 @@ coco_pod_vm_stop(CocoPodVm *vm, CocoWaiterFunc func, void *user_data)
         return;
     }
     coco_waiters_add(vm->stop_waiters, NULL, func, user_data);
-    if (step(vm, COCO_POD_VM_EV_STOP)) {
-        vm->asked_to_stop = true;
+    if (!step(vm, COCO_POD_VM_EV_STOP))
+        return;
+    vm->asked_to_stop = true;
+    if (vm->state == COCO_POD_VM_LEAVING)
+        enter_leaving(vm);
+    else
         enter_stopping(vm);
-    }
 }

@@ -4,6 +4,7 @@
  *
  *     NEW --start--> LAUNCHING --launched--> CONNECTING --hello--> READY
  *      any of these --failed or stop--> STOPPING --down--> GONE
+ *     READY --stop--> LEAVING --left or failed--> STOPPING
  *
  * Whoever needs the agent asks with coco_pod_vm_when_ready() and is told once, with the error that
  * ended the VM if it came to that. The error carries the last lines of the guest's console.

@@ -7,6 +7,10 @@
  * The output is read as it comes, so nobody blocks on a full pipe. When a child has failed, its own
  * children may still be about to write why: its end is told at the end of the output, or
  * OUTPUT_GRACE_S later.
+ *
+ * A killed child may be in a system call that nothing interrupts (a request to virtiofs is one,
+ * once the host has it). Nobody waits longer than STUCK_S for that; the reaper collects it when it
+ * ends.
  */
 #include "guest/system/child-runner.h"
 
@@ -24,6 +28,7 @@
 #include "guest/system/child-setup.h"
 
 #define OUTPUT_GRACE_S 5
+#define STUCK_S 2
 #define READ_SIZE 4096
 
 struct _CocoChild {
@@ -35,7 +40,7 @@ struct _CocoChild {
     size_t output_max;
     CocoFd output_fd;
     guint output_id;
-    guint timeout_id; /* of the deadline, then of the grace */
+    guint timeout_id; /* of the deadline, then of the grace or of the kill */
     CocoChildDone done;
     void *user_data;
 };
@@ -125,13 +130,34 @@ on_child_exit(pid_t pid, int wait_status, void *user_data)
 }
 
 static gboolean
+on_stuck(void *user_data)
+{
+    CocoChild *child = user_data;
+
+    child->timeout_id = 0;
+    coco_reaper_unwatch(child->reaper, child->pid);
+    finish(child);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+kill_child(CocoChild *child)
+{
+    kill_group(child);
+    if (child->exited)
+        return;
+    g_clear_handle_id(&child->timeout_id, g_source_remove);
+    child->timeout_id = g_timeout_add_seconds(STUCK_S, on_stuck, child);
+}
+
+static gboolean
 on_deadline(void *user_data)
 {
     CocoChild *child = user_data;
 
     child->timeout_id = 0;
     child->end.timed_out = true;
-    kill_group(child);
+    kill_child(child);
     return G_SOURCE_REMOVE;
 }
 
@@ -175,7 +201,7 @@ void
 coco_child_cancel(CocoChild *child)
 {
     child->end.cancelled = true;
-    kill_group(child);
+    kill_child(child);
 }
 
 void

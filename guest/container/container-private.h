@@ -26,6 +26,7 @@ typedef enum {
 typedef struct _CocoVerb CocoVerb;
 typedef struct _CocoEnding CocoEnding;
 typedef struct _CocoFreeze CocoFreeze;
+typedef struct _CocoBundling CocoBundling;
 
 struct _CocoContainer {
     grefcount refs;
@@ -41,8 +42,9 @@ struct _CocoContainer {
     bool frozen;
     bool shares_pid_namespace;
     CocoFreeze *freeze;
-    CocoVerb *creation;  /* while the runtime creates it */
-    CocoVerb *canceller; /* the removal that waits until the creation is undone */
+    CocoVerb *creation;     /* while the runtime creates it */
+    CocoVerb *canceller;    /* the removal that waits until the creation is undone */
+    CocoBundling *bundling; /* while a child writes its bundle */
     CocoEnding *ending;
     CocoMemoryWatch *memory_watch;
 };
@@ -76,6 +78,12 @@ bool coco_verb_take_process(CocoVerb *verb, GError **error);
  */
 bool coco_verb_run(CocoVerb *verb, const char *const *args, const char *input, CocoCrunDone func,
                    GError **error);
+
+/* Writes the bundle in a child, whose copy of spec is changed. done never runs at once, but for a
+ * child that cannot be started. */
+void coco_container_write_bundle(CocoContainer *container, Grpc__Spec *spec, CocoContainerDone done,
+                                 void *user_data);
+void coco_container_cancel_bundle(CocoContainer *container);
 
 /* Its init has gone: the state changes, and OOM kills that came just before are told first. */
 void coco_container_init_exited(CocoContainer *container);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Creation, start, removal and the look-ups. exec and update are in container-exec.c, freezing in
- * container-freeze.c, the taking away in container-end.c, what the runtime's verbs share in
- * container-verb.c.
+ * container-freeze.c, the bundle in container-bundle.c, the taking away in container-end.c, what
+ * the runtime's verbs share in container-verb.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -10,10 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guest-protocol/oci/oci-json.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/container/container-private.h"
-#include "guest/container/pins.h"
 #include "guest/system/cgroup.h"
 #include "guest/system/directory-tree.h"
 
@@ -141,6 +139,13 @@ create_failed(CocoVerb *verb, const GError *error)
     coco_container_end(verb->container, on_undone, verb);
 }
 
+static GError *
+cancelled(const CocoContainer *container)
+{
+    return g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED,
+                       "container %s was removed while it was created", container->id);
+}
+
 static void
 on_created(const GError *error, void *user_data)
 {
@@ -159,38 +164,13 @@ on_created(const GError *error, void *user_data)
     } else if (!coco_verb_take_process(verb, &own_error)) {
         create_failed(verb, own_error);
     } else if (container->canceller != NULL) { /* it came too late for the runtime */
-        own_error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED,
-                                "container %s was removed while it was created", container->id);
+        own_error = cancelled(container);
         create_failed(verb, own_error);
     } else {
         container->state = COCO_CONTAINER_CREATED;
         watch_memory(container);
         coco_verb_end(verb, NULL);
     }
-}
-
-static bool
-write_bundle(const CocoContainer *container, Grpc__Spec *spec, GError **error)
-{
-    g_autofree char *json = NULL;
-    g_autofree char *path = g_build_filename(container->bundle, "config.json", NULL);
-    g_autoptr(GError) cause = NULL;
-
-    if (mkdir(container->bundle, 0700) < 0 && errno != EEXIST) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "make bundle '%s': %s",
-                    container->bundle, g_strerror(errno));
-        return false;
-    }
-    if (!coco_pins_make(spec, coco_layout_get_base(container->host->layout), container->bundle,
-                        error))
-        return false;
-    json = coco_oci_spec_to_json(spec);
-    if (!g_file_set_contents_full(path, json, -1, G_FILE_SET_CONTENTS_NONE, 0600, &cause)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "write bundle: %s",
-                    cause->message);
-        return false;
-    }
-    return true;
 }
 
 static bool
@@ -227,11 +207,25 @@ run_create(CocoVerb *verb, GError **error)
     return true;
 }
 
+static void
+on_bundle_written(const GError *error, void *user_data)
+{
+    CocoVerb *verb = user_data;
+    const CocoContainer *container = verb->container;
+    g_autoptr(GError) own_error = NULL;
+
+    if (container->canceller != NULL)
+        own_error = cancelled(container);
+    else if (error == NULL)
+        (void) run_create(verb, &own_error);
+    if (own_error != NULL || error != NULL)
+        create_failed(verb, own_error != NULL ? own_error : error);
+}
+
 void
 coco_container_create(CocoContainer *container, Grpc__Spec *spec, const char *init_id,
                       CocoContainerDone done, void *user_data)
 {
-    g_autoptr(GError) error = NULL;
     CocoVerb *verb;
 
     container->state = COCO_CONTAINER_CREATING;
@@ -239,8 +233,7 @@ coco_container_create(CocoContainer *container, Grpc__Spec *spec, const char *in
     container->init_id = g_strdup(init_id);
     container->init = coco_process_new("", spec->process->args[0], spec->process->terminal);
     verb = coco_verb_new(container, container->init, done, user_data);
-    if (!write_bundle(container, spec, &error) || !run_create(verb, &error))
-        create_failed(verb, error);
+    coco_container_write_bundle(container, spec, on_bundle_written, verb);
 }
 
 /* ---- start ---- */
@@ -308,6 +301,7 @@ coco_container_remove(CocoContainer *container, CocoContainerDone done, void *us
                        container->id);
     } else if (container->state == COCO_CONTAINER_CREATING) {
         container->canceller = verb;
+        coco_container_cancel_bundle(container);
         if (container->creation != NULL)
             coco_crun_cancel(container->creation->run);
     } else {

@@ -102,14 +102,19 @@ def test_each_request_is_refused(case):
     assert not wrong, "\n".join(wrong)
     good = agent.call(AGENT, "UpdateEphemeralMounts", wire.message({1: [storage(SHM, options=["remount", "size=2097152"])]}))
     equal(good.code, 0, good)
-    serves_while_the_file_server_hangs(case, agent)
+    serves_while_the_file_server_hangs(case, launcher, agent)
 
 
-def serves_while_the_file_server_hangs(case, agent):
+def serves_while_the_file_server_hangs(case, launcher, agent):
     servers = [process.pid for process in case.node.leftover_processes() if "virtiofsd" in process.name]
     assert servers
+    (launcher.share / "unseen").mkdir()
     for pid in servers:
         processes.kill(pid, signal.SIGSTOP)
+    rootless = agent.send(AGENT, "CreateContainer", wire.message(container("rootless", root=f"{SHARED}/unseen")))
+    equal(agent.call(HEALTH, "Check", seconds=10).code, 0, "health while a root is looked up")
+    equal(agent.call(AGENT, "RemoveContainer", wire.message({1: "rootless"}), 10).code, 0)
+    equal(agent.reply_to(rootless).code, CANCELLED)
     stuck = agent.send(AGENT, "CreateContainer", wire.message(container("stuck", [storage(f"{SHARED}/new/x")])))
     for _ in range(3):
         equal(agent.call(HEALTH, "Check", seconds=10).code, 0, "health while the file server hangs")

@@ -238,3 +238,30 @@ coco_agent_get_oom_event(const CocoAgentCall *call)
 
     send_to(call, AGENT, "GetOOMEvent", &request.base, &grpc__oomevent__descriptor);
 }
+
+void
+coco_agent_update_interface(const CocoAgentCall *call, const Types__Interface *interface)
+{
+    Grpc__UpdateInterfaceRequest request = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
+
+    request.interface = (Types__Interface *) interface;
+    send_to(call, AGENT, "UpdateInterface", &request.base, &types__interface__descriptor);
+}
+
+void
+coco_agent_update_routes(const CocoAgentCall *call, const Grpc__Routes *routes)
+{
+    Grpc__UpdateRoutesRequest request = GRPC__UPDATE_ROUTES_REQUEST__INIT;
+
+    request.routes = (Grpc__Routes *) routes;
+    send_to(call, AGENT, "UpdateRoutes", &request.base, &grpc__routes__descriptor);
+}
+
+void
+coco_agent_add_arp_neighbors(const CocoAgentCall *call, const Grpc__ARPNeighbors *neighbours)
+{
+    Grpc__AddARPNeighborsRequest request = GRPC__ADD_ARPNEIGHBORS_REQUEST__INIT;
+
+    request.neighbors = (Grpc__ARPNeighbors *) neighbours;
+    send_for_nothing(call, "AddARPNeighbors", &request.base);
+}

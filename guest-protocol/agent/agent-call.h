@@ -93,5 +93,10 @@ void coco_agent_write_stdin(const CocoAgentCall *call, const CocoAgentProcess *p
                             const uint8_t *data, size_t len);
 void coco_agent_close_stdin(const CocoAgentCall *call, const CocoAgentProcess *process);
 
+/* Of the pod's network. Interface; Routes; Empty. */
+void coco_agent_update_interface(const CocoAgentCall *call, const Types__Interface *interface);
+void coco_agent_update_routes(const CocoAgentCall *call, const Grpc__Routes *routes);
+void coco_agent_add_arp_neighbors(const CocoAgentCall *call, const Grpc__ARPNeighbors *neighbours);
+
 /* Answers when a container has run out of memory. OOMEvent. */
 void coco_agent_get_oom_event(const CocoAgentCall *call);

@@ -56,6 +56,9 @@ static const CocoTtrpcMethod agent_methods[] = {
     { "WriteStdin", &grpc__write_stream_request__descriptor, on_call },
     { "CloseStdin", &grpc__close_stdin_request__descriptor, on_call },
     { "GetOOMEvent", &grpc__get_oomevent_request__descriptor, on_call },
+    { "UpdateInterface", &grpc__update_interface_request__descriptor, on_call },
+    { "UpdateRoutes", &grpc__update_routes_request__descriptor, on_call },
+    { "AddARPNeighbors", &grpc__add_arpneighbors_request__descriptor, on_call },
 };
 static const CocoTtrpcMethod health_methods[] = {
     { "Check", &grpc__check_request__descriptor, on_call },
@@ -274,6 +277,40 @@ Test(agent_call, streams)
     end();
     coco_agent_get_oom_event(call());
     (void) GOT(Grpc__GetOOMEventRequest, grpc__get_oomevent_request__descriptor);
+    end();
+}
+
+Test(agent_call, network)
+{
+    Types__Interface interface = TYPES__INTERFACE__INIT;
+    Types__Route route = TYPES__ROUTE__INIT;
+    Types__Route *routes[] = { &route };
+    Types__ARPNeighbor neighbour = TYPES__ARPNEIGHBOR__INIT;
+    Types__ARPNeighbor *neighbours[] = { &neighbour };
+    Grpc__Routes all_routes = GRPC__ROUTES__INIT;
+    Grpc__ARPNeighbors all_neighbours = GRPC__ARPNEIGHBORS__INIT;
+    const Grpc__UpdateInterfaceRequest *updated;
+    const Grpc__UpdateRoutesRequest *routed;
+    const Grpc__AddARPNeighborsRequest *added;
+
+    interface.hwaddr = (char *) "02:00:00:00:00:01";
+    coco_agent_update_interface(call(), &interface);
+    updated = GOT(Grpc__UpdateInterfaceRequest, grpc__update_interface_request__descriptor);
+    cr_expect_str_eq(updated->interface->hwaddr, "02:00:00:00:00:01");
+    end();
+    route.gateway = (char *) "192.0.2.1";
+    all_routes.routes = routes;
+    all_routes.n_routes = 1;
+    coco_agent_update_routes(call(), &all_routes);
+    routed = GOT(Grpc__UpdateRoutesRequest, grpc__update_routes_request__descriptor);
+    cr_expect_str_eq(routed->routes->routes[0]->gateway, "192.0.2.1");
+    end();
+    neighbour.lladdr = (char *) "02:00:00:00:00:02";
+    all_neighbours.arpneighbors = neighbours;
+    all_neighbours.n_arpneighbors = 1;
+    coco_agent_add_arp_neighbors(call(), &all_neighbours);
+    added = GOT(Grpc__AddARPNeighborsRequest, grpc__add_arpneighbors_request__descriptor);
+    cr_expect_str_eq(added->neighbors->arpneighbors[0]->lladdr, "02:00:00:00:00:02");
     end();
 }
 

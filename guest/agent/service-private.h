@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The handlers behind the method table, by file: service-container.c, service-stdio.c,
- * service-sandbox.c, service-guest.c. user_data is the CocoService.
+ * service-sandbox.c, service-guest.c, service-network.c. user_data is the CocoService.
  *
  * Ownership: each handler owns the call and ends it once.
  * Thread: that of the server.
@@ -61,3 +61,10 @@ void coco_handle_mem_hotplug_by_probe(CocoTtrpcCall *call, void *user_data);
 void coco_handle_set_guest_date_time(CocoTtrpcCall *call, void *user_data);
 void coco_handle_reseed_random_dev(CocoTtrpcCall *call, void *user_data);
 void coco_handle_get_metrics(CocoTtrpcCall *call, void *user_data);
+
+/* service-network.c */
+void coco_handle_update_interface(CocoTtrpcCall *call, void *user_data);
+void coco_handle_update_routes(CocoTtrpcCall *call, void *user_data);
+void coco_handle_list_interfaces(CocoTtrpcCall *call, void *user_data);
+void coco_handle_list_routes(CocoTtrpcCall *call, void *user_data);
+void coco_handle_add_arp_neighbors(CocoTtrpcCall *call, void *user_data);

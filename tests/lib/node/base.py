@@ -24,7 +24,7 @@ IMAGE_BUILDER = TOP / "guest" / "image" / "build"
 # ext4; nothing of it needs firmware files. A library that the programs are newly linked with has to be added here: `dpkg -i` in the
 # node names it.
 PACKAGES = ("containerd runc crun containernetworking-plugins libvirt-daemon-driver-qemu qemu-system-x86 libglib2.0-0 "
-            "libjson-c5 libprotobuf-c1 libvirt0 busybox-static python3 kmod mount iproute2 zlib1g libssl3 libcurl4 e2fsprogs "
+            "libjson-c5 libprotobuf-c1 libnl-3-200 libnl-route-3-200 libvirt0 busybox-static python3 kmod mount iproute2 zlib1g libssl3 libcurl4 e2fsprogs "
             "erofs-utils").split()
 SUITES = {
     "trixie": [*PACKAGES, "libxml2", "virtiofsd"],      # containerd 1.7, libvirt 11, QEMU 10

@@ -17,6 +17,7 @@ static const char *const rootfs[] = { "auto", "virtiofs", "block", "guest-pull",
 static const char *const boot_files[] = { "auto", "shared", "copy", NULL };
 static const char *const backings[] = { "auto", "anonymous", "memfd", NULL };
 static const char *const hugepages[] = { "none", "2M", "1G", NULL };
+static const char *const models[] = { "tap", "user", "none", NULL };
 static const char *const algorithms[] = { "sha256", "sha512", NULL };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(tees) == COCO_N_TEES + 1);
@@ -58,6 +59,7 @@ static const CocoKeyInfo keys[] = {
     CHOICE(COCO_KEY_MEMORY_HUGEPAGES, "memory", "hugepages", "none", hugepages),
     FLAG(COCO_KEY_MEMORY_LOCKED, "memory", "locked", "no"),
     FLAG(COCO_KEY_MEMORY_PREALLOC, "memory", "prealloc", "no"),
+    CHOICE(COCO_KEY_NETWORK_MODEL, "network", "model", "tap", models),
     MASK(COCO_KEY_SEV_POLICY, "sev", "policy"),
     FLAG(COCO_KEY_SEV_DEBUG, "sev", "debug", "no"),
     FLAG(COCO_KEY_SEV_KEY_SHARING, "sev", "key_sharing", "no"),

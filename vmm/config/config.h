@@ -46,6 +46,7 @@ typedef enum {
     COCO_KEY_MEMORY_HUGEPAGES, /* choice: CocoHugepages */
     COCO_KEY_MEMORY_LOCKED,    /* flag */
     COCO_KEY_MEMORY_PREALLOC,  /* flag */
+    COCO_KEY_NETWORK_MODEL,    /* choice: CocoNetworkModel */
     COCO_KEY_SEV_POLICY,       /* mask; the flags below say the same by name */
     COCO_KEY_SEV_DEBUG,
     COCO_KEY_SEV_KEY_SHARING,
@@ -146,6 +147,12 @@ typedef enum {
     COCO_HUGEPAGES_2M,
     COCO_HUGEPAGES_1G,
 } CocoHugepages;
+
+typedef enum {
+    COCO_NETWORK_TAP,
+    COCO_NETWORK_USER,
+    COCO_NETWORK_NONE,
+} CocoNetworkModel;
 
 typedef enum {
     COCO_CCA_SHA256,

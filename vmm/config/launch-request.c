@@ -9,10 +9,12 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
 
+#include "guest-protocol/posix/fd.h"
 #include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
 
@@ -20,6 +22,7 @@ void
 coco_launch_request_clear(CocoLaunchRequest *request)
 {
     coco_vm_disks_clear(&request->disks);
+    coco_vm_nics_clear(&request->nics);
 }
 
 static bool complain(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -101,9 +104,51 @@ take_number(json_object *object, const char *name, unsigned int *out_number, GEr
 }
 
 static bool
+take_nic(CocoLaunchRequest *request, json_object *nic, GError **error)
+{
+    size_t i = request->nics.n;
+    const char *mac =
+        json_object_is_type(nic, json_type_object) ? coco_json_string(nic, "mac") : NULL;
+    gint64 mtu;
+    gint64 queues;
+    bool user = false;
+
+    if (mac == NULL || !coco_vm_nic_is_mac(mac))
+        return complain(error, "interface %zu has no address", i);
+    mtu = coco_json_int(nic, "mtu");
+    queues = coco_json_int(nic, "queues");
+    if (!take_flag(nic, "user", &user, error))
+        return false;
+    if (mtu < COCO_VM_NIC_MTU_MIN || mtu > COCO_VM_NIC_MTU_MAX)
+        return complain(error, "interface %zu: MTU out of range", i);
+    if (user ? queues != 0 : queues < 1 || queues > COCO_VM_NIC_QUEUES_MAX)
+        return complain(error, "interface %zu: number of queues out of range", i);
+    coco_vm_nics_add(&request->nics, mac, (unsigned int) mtu, (unsigned int) queues, user);
+    return true;
+}
+
+static bool
+take_nics(CocoLaunchRequest *request, json_object *nics, GError **error)
+{
+    size_t n;
+
+    if (!json_object_is_type(nics, json_type_array))
+        return complain(error, "nics is not a list");
+    n = json_object_array_length(nics);
+    if (n > COCO_VM_NICS_MAX)
+        return complain(error, "%zu interfaces are more than the %d of a VM", n, COCO_VM_NICS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (!take_nic(request, json_object_array_get_idx(nics, i), error))
+            return false;
+    }
+    return true;
+}
+
+static bool
 take_object(CocoLaunchRequest *request, json_object *object, GError **error)
 {
     json_object *disks = NULL;
+    json_object *nics = NULL;
 
     if (!json_object_is_type(object, json_type_object))
         return complain(error, "not a JSON object");
@@ -111,6 +156,8 @@ take_object(CocoLaunchRequest *request, json_object *object, GError **error)
         !take_flag(object, "hotplug", &request->hotplug, error) ||
         !take_number(object, "vcpus", &request->pod.vcpus, error) ||
         !take_number(object, "memory_mib", &request->pod.memory_mib, error))
+        return false;
+    if (json_object_object_get_ex(object, "nics", &nics) && !take_nics(request, nics, error))
         return false;
     return !json_object_object_get_ex(object, "disks", &disks) || take_disks(request, disks, error);
 }
@@ -153,22 +200,76 @@ take_signals(int signal_fd)
     return 0;
 }
 
+/* What comes with the line. */
+typedef struct {
+    GString *text;
+    GArray *fds; /* of int */
+} Input;
+
+static void
+input_clear(Input *input)
+{
+    for (guint i = 0; i < input->fds->len; i++)
+        coco_fd_clear(&g_array_index(input->fds, int, i));
+    g_array_unref(input->fds);
+    (void) g_string_free(input->text, TRUE);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Input, input_clear)
+
+static void
+take_descriptors(Input *input, struct msghdr *message)
+{
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL;
+         part = CMSG_NXTHDR(message, part)) {
+        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
+            g_array_append_vals(input->fds, CMSG_DATA(part),
+                                (guint) ((part->cmsg_len - CMSG_LEN(0)) / sizeof(int)));
+    }
+}
+
 /* Appends what has come; false at the end of the input. */
 static bool
-read_some(int fd, GString *text)
+read_some(int fd, Input *input)
 {
     char buffer[4096];
-    ssize_t n = read(fd, buffer, sizeof buffer);
+    char control[CMSG_SPACE(sizeof(int) * COCO_VM_NICS_MAX * COCO_VM_NIC_QUEUES_MAX)];
+    struct iovec bytes = { .iov_base = buffer, .iov_len = sizeof buffer };
+    struct msghdr message = {
+        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
+    ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 
+    if (n >= 0)
+        take_descriptors(input, &message);
+    else if (errno == ENOTSOCK) /* a pipe, or a terminal */
+        n = read(fd, buffer, sizeof buffer);
     if (n > 0)
-        g_string_append_len(text, buffer, n);
+        g_string_append_len(input->text, buffer, n);
     return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+/* A request with its descriptors. */
+static bool
+complete(Input *input, const char *end, CocoLaunchRequest *out_request, GError **error)
+{
+    g_auto(CocoLaunchRequest) request = { 0 };
+
+    if (!coco_launch_request_parse(input->text->str, (size_t) (end - input->text->str), &request,
+                                   error))
+        return false;
+    if (!coco_vm_nics_take(&request.nics, (int *) (void *) input->fds->data, input->fds->len))
+        return complain(error, "%u descriptors for %zu queues of interfaces", input->fds->len,
+                        coco_vm_nics_queues(&request.nics));
+    *out_request = request;
+    request = (CocoLaunchRequest){ 0 };
+    return true;
 }
 
 bool
 coco_launch_request_read(int fd, int signal_fd, CocoLaunchRequest *out_request, GError **error)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
+    g_auto(Input)
+        input = { .text = g_string_new(NULL), .fds = g_array_new(FALSE, FALSE, sizeof(int)) };
     const char *end = NULL;
 
     while (end == NULL) {
@@ -185,11 +286,11 @@ coco_launch_request_read(int fd, int signal_fd, CocoLaunchRequest *out_request, 
                         "read launch request: interrupted by signal %s", sigabbrev_np(signal));
             return false;
         }
-        if (events[0].revents != 0 && !read_some(fd, text))
+        if (events[0].revents != 0 && !read_some(fd, &input))
             return complain(error, "standard input ended before the end of a line");
-        if (text->len > COCO_LAUNCH_REQUEST_MAX)
+        if (input.text->len > COCO_LAUNCH_REQUEST_MAX)
             return complain(error, "more than %d bytes", COCO_LAUNCH_REQUEST_MAX);
-        end = memchr(text->str, '\n', text->len);
+        end = memchr(input.text->str, '\n', input.text->len);
     }
-    return coco_launch_request_parse(text->str, (size_t) (end - text->str), out_request, error);
+    return complete(&input, end, out_request, error);
 }

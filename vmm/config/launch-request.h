@@ -4,18 +4,21 @@
  * disks it needs. One line of JSON on standard input:
  *
  *     {"share":true,"hotplug":true,"vcpus":2,"memory_mib":512,
- *      "disks":[{"path":"/a/disk","readonly":true}, …]}
+ *      "disks":[{"path":"/a/disk","readonly":true}, …],
+ *      "nics":[{"mac":"02:00:00:00:00:01","mtu":1500,"queues":1}, {…,"user":true}, …]}
  *
  * share: the guest gets the directory of --share. hotplug: disks may be attached later. vcpus,
- * memory_mib: the pod's limits, which come on top of what the VM itself has (vm-size.h). Each
- * member may be left out.
+ * memory_mib: the pod's limits, which come on top of what the VM itself has (vm-size.h). nics: the
+ * descriptors of their taps, one for each queue, come with the line where standard input is a
+ * socket (SCM_RIGHTS). Each member may be left out.
  *
- * Ownership: a request owns its disks.
+ * Ownership: a request owns its disks and interfaces.
  * Thread: one.
  */
 #pragma once
 
 #include "vmm/config/vm-disk.h"
+#include "vmm/config/vm-nic.h"
 #include "vmm/config/vm-size.h"
 
 #define COCO_LAUNCH_REQUEST_MAX (64 * 1024)
@@ -25,12 +28,14 @@ typedef struct {
     bool hotplug;
     CocoVmSize pod; /* 0: no limit */
     CocoVmDisks disks;
+    CocoVmNics nics;
 } CocoLaunchRequest;
 
 void coco_launch_request_clear(CocoLaunchRequest *request);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoLaunchRequest, coco_launch_request_clear)
 
-/* text: len bytes, without their end of line. out_request is written only on success. */
+/* text: len bytes, without their end of line. The interfaces have no descriptors. out_request is
+ * written only on success. */
 bool coco_launch_request_parse(const char *text, size_t len, CocoLaunchRequest *out_request,
                                GError **error);
 

@@ -59,6 +59,23 @@ add_disks(json_object *object, const CocoVmDisks *disks)
     (void) json_object_object_add(object, "disks", list);
 }
 
+static void
+add_nics(json_object *object, const CocoVmNics *nics)
+{
+    json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < nics->n; i++) {
+        json_object *nic = json_object_new_object();
+
+        coco_json_add_string(nic, "mac", nics->items[i].mac);
+        coco_json_add_int(nic, "mtu", nics->items[i].mtu);
+        coco_json_add_int(nic, "queues", nics->items[i].queues);
+        (void) json_object_object_add(nic, "user", json_object_new_boolean(nics->items[i].user));
+        (void) json_object_array_add(list, nic);
+    }
+    (void) json_object_object_add(object, "nics", list);
+}
+
 char *
 coco_vm_spec_to_json(const CocoVmSpec *spec)
 {
@@ -76,6 +93,7 @@ coco_vm_spec_to_json(const CocoVmSpec *spec)
         coco_json_add_string(object, "share", spec->share);
     (void) json_object_object_add(object, "hotplug", json_object_new_boolean(spec->hotplug));
     add_disks(object, &spec->disks);
+    add_nics(object, &spec->nics);
     return g_strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
                                                                JSON_C_TO_STRING_NOSLASHESCAPE));
 }
@@ -163,6 +181,30 @@ parse_disks(json_object *object, CocoVmDisks *disks)
     return list != NULL && n <= COCO_VM_DISKS_MAX;
 }
 
+/* A spec of a version before there were any has none. */
+static bool
+parse_nics(json_object *object, CocoVmNics *nics)
+{
+    json_object *list = member(object, "nics", json_type_array);
+    size_t n = list != NULL ? json_object_array_length(list) : 0;
+
+    for (size_t i = 0; i < n && i < COCO_VM_NICS_MAX; i++) {
+        json_object *nic = json_object_array_get_idx(list, i);
+        json_object *user = member(nic, "user", json_type_boolean);
+        json_object *mac = member(nic, "mac", json_type_string);
+
+        if (user == NULL || mac == NULL || !coco_vm_nic_is_mac(json_object_get_string(mac)))
+            return false;
+        coco_vm_nics_add(
+            nics, json_object_get_string(mac),
+            (unsigned int) CLAMP(coco_json_int(nic, "mtu"), COCO_VM_NIC_MTU_MIN,
+                                 COCO_VM_NIC_MTU_MAX),
+            (unsigned int) CLAMP(coco_json_int(nic, "queues"), 0, COCO_VM_NIC_QUEUES_MAX),
+            json_object_get_boolean(user));
+    }
+    return n <= COCO_VM_NICS_MAX;
+}
+
 static bool
 parse_fields(json_object *object, CocoVmSpec *spec)
 {
@@ -172,7 +214,7 @@ parse_fields(json_object *object, CocoVmSpec *spec)
 
     if (!parse_choice(object, "accel", COCO_KEY_VM_ACCEL, &accel) ||
         !parse_choice(object, "transport", COCO_KEY_VM_TRANSPORT, &transport) || hotplug == NULL ||
-        !parse_disks(object, &spec->disks))
+        !parse_disks(object, &spec->disks) || !parse_nics(object, &spec->nics))
         return false;
     spec->accel = (CocoAccel) accel;
     spec->transport = (CocoTransport) transport;
@@ -212,5 +254,6 @@ coco_vm_spec_clear(CocoVmSpec *spec)
     g_clear_pointer(&spec->cmdline, g_free);
     g_clear_pointer(&spec->share, g_free);
     coco_vm_disks_clear(&spec->disks);
+    coco_vm_nics_clear(&spec->nics);
     spec->config = NULL;
 }

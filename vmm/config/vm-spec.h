@@ -12,6 +12,7 @@
 
 #include "vmm/config/config.h"
 #include "vmm/config/vm-disk.h"
+#include "vmm/config/vm-nic.h"
 
 /* Below the run directory. */
 #define COCO_VM_SPEC_FILE "vm/spec.json"
@@ -26,6 +27,7 @@ typedef struct {
     char *share; /* nullable: no shared directory */
     bool hotplug;
     CocoVmDisks disks; /* the saved one has them without descriptors */
+    CocoVmNics nics;   /* likewise */
 } CocoVmSpec;
 
 /* All but descriptors (transfer full). */

@@ -206,6 +206,31 @@ write_epc(xmlTextWriter *w, const CocoVmConfig *config)
     }
 }
 
+/* Where the VM's own devices sit on the root bus. Left to itself libvirt would make a port for
+ * each, which costs the guest's kernel time, or take the ports that are kept for interfaces. */
+enum {
+    SLOT_INITDATA = 0x04,
+    SLOT_SHARE,
+    SLOT_SERIAL,
+    SLOT_VSOCK,
+};
+
+static bool
+has_nic_ports(const CocoDomainFacts *facts)
+{
+    return facts->spec->nics.n > 0 && strcmp(coco_tee_of(facts->spec->config)->arch, "s390x") != 0;
+}
+
+static void
+write_root_address(xmlTextWriter *w, const CocoDomainFacts *facts, unsigned int slot)
+{
+    g_autofree char *text = g_strdup_printf("0x%02x", slot);
+
+    if (has_nic_ports(facts))
+        coco_xml_leaf(w, "address", "type", "pci", "domain", "0x0000", "bus", "0x00", "slot", text,
+                      "function", "0x0", NULL);
+}
+
 static void
 write_share(xmlTextWriter *w, const CocoDomainFacts *facts)
 {
@@ -218,6 +243,7 @@ write_share(xmlTextWriter *w, const CocoDomainFacts *facts)
     coco_xml_leaf(w, "binary", "path", facts->virtiofsd, NULL);
     coco_xml_leaf(w, "source", "dir", facts->spec->share, NULL);
     coco_xml_leaf(w, "target", "dir", COCO_SHARE_TAG, NULL);
+    write_root_address(w, facts, SLOT_SHARE);
     coco_xml_close(w);
 }
 
@@ -234,6 +260,7 @@ write_initdata(xmlTextWriter *w, const CocoDomainFacts *facts)
     coco_xml_leaf(w, "target", "dev", "vda", "bus", "virtio", NULL);
     coco_xml_leaf(w, "readonly", NULL);
     coco_xml_text(w, "serial", "initdata");
+    write_root_address(w, facts, SLOT_INITDATA);
     coco_xml_close(w);
 }
 
@@ -365,8 +392,16 @@ write_transport(xmlTextWriter *w, const CocoDomainFacts *facts)
         coco_xml_open(w, "vsock");
         coco_xml_attribute(w, "model", "virtio");
         coco_xml_leaf(w, "cid", "auto", "yes", NULL);
+        write_root_address(w, facts, SLOT_VSOCK);
         coco_xml_close(w);
         return;
+    }
+    if (has_nic_ports(facts)) {
+        coco_xml_open(w, "controller");
+        coco_xml_attribute(w, "type", "virtio-serial");
+        coco_xml_attribute(w, "index", "0");
+        write_root_address(w, facts, SLOT_SERIAL);
+        coco_xml_close(w);
     }
     coco_xml_open(w, "channel");
     coco_xml_attribute(w, "type", "unix");
@@ -375,13 +410,21 @@ write_transport(xmlTextWriter *w, const CocoDomainFacts *facts)
     coco_xml_close(w);
 }
 
+typedef struct {
+    unsigned int bus;
+    unsigned int slot;
+    unsigned int function;
+} BridgePlace;
+
 static void
 write_bridge(xmlTextWriter *w, unsigned int bus, const char *model, const char *alias,
-             unsigned int on_bus, unsigned int slot)
+             const BridgePlace *place)
 {
     g_autofree char *index = g_strdup_printf("%u", bus);
-    g_autofree char *on_bus_text = g_strdup_printf("0x%02x", on_bus);
-    g_autofree char *slot_text = g_strdup_printf("0x%02x", slot);
+    g_autofree char *on_bus_text = g_strdup_printf("0x%02x", place->bus);
+    g_autofree char *slot_text = g_strdup_printf("0x%02x", place->slot);
+    g_autofree char *function_text = g_strdup_printf("0x%x", place->function);
+    bool first_of_several = place->slot == COCO_VM_NIC_PORT_SLOT && place->function == 0;
 
     coco_xml_open(w, "controller");
     coco_xml_attribute(w, "type", "pci");
@@ -389,7 +432,8 @@ write_bridge(xmlTextWriter *w, unsigned int bus, const char *model, const char *
     coco_xml_attribute(w, "model", model);
     coco_xml_leaf(w, "alias", "name", alias, NULL);
     coco_xml_leaf(w, "address", "type", "pci", "domain", "0x0000", "bus", on_bus_text, "slot",
-                  slot_text, "function", "0x0", NULL);
+                  slot_text, "function", function_text, first_of_several ? "multifunction" : NULL,
+                  "on", NULL);
     coco_xml_close(w);
 }
 
@@ -398,8 +442,24 @@ write_hotplug_bus(xmlTextWriter *w, const CocoDomainFacts *facts)
 {
     if (!facts->spec->hotplug)
         return;
-    write_bridge(w, 1, "pcie-root-port", COCO_HOTPLUG_BUS "-port", 0, COCO_HOTPLUG_PORT_SLOT);
-    write_bridge(w, 2, "pcie-to-pci-bridge", COCO_HOTPLUG_BUS, 1, 0);
+    write_bridge(w, 1, "pcie-root-port", COCO_HOTPLUG_BUS "-port",
+                 &(BridgePlace){ .slot = COCO_HOTPLUG_PORT_SLOT });
+    write_bridge(w, 2, "pcie-to-pci-bridge", COCO_HOTPLUG_BUS, &(BridgePlace){ .bus = 1 });
+}
+
+/* One port for each interface, which the worker plugs into it (nic-libvirt.h): functions of one
+ * slot. */
+static void
+write_nic_ports(xmlTextWriter *w, const CocoDomainFacts *facts)
+{
+    unsigned int first_bus = facts->spec->hotplug ? 3 : 1;
+
+    for (size_t i = 0; has_nic_ports(facts) && i < facts->spec->nics.n; i++) {
+        g_autofree char *alias = coco_vm_nic_port(i);
+        const BridgePlace place = { .slot = COCO_VM_NIC_PORT_SLOT, .function = (unsigned int) i };
+
+        write_bridge(w, first_bus + (unsigned int) i, "pcie-root-port", alias, &place);
+    }
 }
 
 static void
@@ -409,6 +469,7 @@ write_devices(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFact
     coco_xml_text(w, "emulator", coco_vm_config_string(config, COCO_KEY_HOST_QEMU));
     coco_xml_leaf(w, "controller", "type", "usb", "model", "none", NULL);
     write_hotplug_bus(w, facts);
+    write_nic_ports(w, facts);
     write_initdata(w, facts);
     for (size_t i = 0; i < facts->spec->disks.n; i++)
         write_disk(w, facts, i);

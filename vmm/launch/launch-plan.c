@@ -98,6 +98,7 @@ coco_launch_plan_load_saved(CocoLaunchPlan *plan, const char *run_dir, GError **
         return false;
     /* Those that it was launched with are not what this is about. */
     coco_vm_disks_clear(&plan->spec.disks);
+    coco_vm_nics_clear(&plan->spec.nics);
     choose_cache_dir(plan);
     return true;
 }
@@ -134,6 +135,11 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
     plan->spec.hotplug = request->hotplug && strcmp(coco_tee_of(plan->config)->arch, "x86_64") == 0;
     plan->spec.disks = request->disks;
     request->disks = (CocoVmDisks){ 0 };
+    plan->spec.nics = request->nics;
+    request->nics = (CocoVmNics){ 0 };
+    /* Only with KVM does the kernel signal the guest's CPUs by itself. */
+    if (plan->spec.accel == COCO_ACCEL_KVM)
+        coco_vm_nics_open_vhost(&plan->spec.nics, "/dev/vhost-net");
     return true;
 }
 

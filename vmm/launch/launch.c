@@ -63,6 +63,7 @@ tell_config(Launch *launch)
     json_object *line = coco_launch_report_line("config");
     int tee = coco_vm_config_choice(config, COCO_KEY_VM_TEE);
     int rootfs = coco_vm_config_choice(config, COCO_KEY_GUEST_ROOTFS);
+    int model = coco_vm_config_choice(config, COCO_KEY_NETWORK_MODEL);
 
     coco_json_add_string(line, "tee", coco_vm_config_choice_name(COCO_KEY_VM_TEE, tee));
     coco_json_add_string(line, "accel",
@@ -73,6 +74,9 @@ tell_config(Launch *launch)
         coco_vm_config_choice_name(COCO_KEY_VM_TRANSPORT, (int) choice->transport));
     coco_json_add_string(line, "transport_reason", choice->transport_reason);
     coco_json_add_string(line, "rootfs", coco_vm_config_choice_name(COCO_KEY_GUEST_ROOTFS, rootfs));
+    coco_json_add_string(line, "network",
+                         coco_vm_config_choice_name(COCO_KEY_NETWORK_MODEL, model));
+    coco_json_add_int(line, "queues", MIN(launch->plan.spec.vcpus, COCO_VM_NIC_QUEUES_MAX));
     coco_json_add_int(line, "launch_timeout_ms",
                       1000 *
                           (gint64) coco_vm_config_number(config, COCO_KEY_HOST_LAUNCH_TIMEOUT_S));
@@ -159,6 +163,20 @@ tell_disks(json_object *line, const CocoVmDisks *disks)
     (void) json_object_object_add(line, "disks", paths);
 }
 
+/* The same for interfaces. */
+static void
+tell_nics(json_object *line, const CocoVmNics *nics)
+{
+    json_object *paths = json_object_new_array();
+
+    for (size_t i = 0; i < nics->n; i++) {
+        g_autofree char *path = coco_vm_nic_pci_path(i);
+
+        (void) json_object_array_add(paths, json_object_new_string(path));
+    }
+    (void) json_object_object_add(line, "nics", paths);
+}
+
 static void
 tell_result(Launch *launch, const CocoVmState *state)
 {
@@ -172,6 +190,7 @@ tell_result(Launch *launch, const CocoVmState *state)
     coco_json_add_string(line, "agent", state->agent);
     coco_json_add_string(line, "console", console);
     tell_disks(line, &launch->plan.spec.disks);
+    tell_nics(line, &launch->plan.spec.nics);
     if (launch->measurement != NULL)
         (void) json_object_object_add(line, "measurement", json_object_get(launch->measurement));
     coco_launch_report_write(&launch->report, line);

@@ -206,6 +206,25 @@ expected_security(const CocoVmConfig *config)
                            coco_tee_policy(config));
 }
 
+/* Those of disks and interfaces, behind the standard ones; gives how many there are with these. */
+static size_t
+list_descriptors(const CocoLaunchPlan *plan, int *fds)
+{
+    size_t n = 3;
+
+    for (size_t i = 0; i < plan->spec.disks.n; i++)
+        fds[n++] = plan->spec.disks.items[i].fd;
+    for (size_t i = 0; i < plan->spec.nics.n; i++) {
+        const CocoVmNic *nic = &plan->spec.nics.items[i];
+
+        for (unsigned int queue = 0; queue < nic->queues; queue++)
+            fds[n++] = nic->fds[queue];
+        for (unsigned int queue = 0; queue < nic->queues && nic->vhost[queue] >= 0; queue++)
+            fds[n++] = nic->vhost[queue];
+    }
+    return n;
+}
+
 static bool
 start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose, pid_t *out_pid,
              int *out_fd, GError **error)
@@ -234,7 +253,8 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
     };
     g_autofree char *letters = coco_vm_disks_letters(&plan->spec.disks);
     g_autofree char *owner = g_strdup_printf("--disk-owner=%u", (unsigned int) plan->user.uid);
-    int fds[3 + COCO_VM_DISKS_MAX];
+    g_autofree char *nics = coco_vm_nics_word(&plan->spec.nics);
+    int fds[3 + COCO_VM_DISKS_MAX + 2 * COCO_VM_NICS_MAX * COCO_VM_NIC_QUEUES_MAX];
     g_auto(CocoFd) in = -1;
     g_auto(CocoFd) out = -1;
     const char *device = coco_tee_of(plan->config)->device;
@@ -253,6 +273,12 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
         argv[n++] = "--disks";
         argv[n++] = letters;
     }
+    if (plan->spec.nics.n > 0) {
+        argv[n++] = "--nics";
+        argv[n++] = nics;
+        if (strcmp(coco_tee_of(plan->config)->arch, "s390x") == 0)
+            argv[n++] = "--ccw";
+    }
     if (device != NULL && plan->choice.accel == COCO_ACCEL_KVM && job == NULL) {
         argv[n++] = "--device";
         argv[n++] = device;
@@ -267,9 +293,8 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose,
     fds[0] = -1;
     fds[1] = out;
     fds[2] = verbose ? STDERR_FILENO : log;
-    for (size_t i = 0; i < plan->spec.disks.n; i++)
-        fds[3 + i] = plan->spec.disks.items[i].fd;
-    if (!coco_spawn(argv, fds, 3 + plan->spec.disks.n, COCO_SPAWN_DIES_WITH_PARENT, out_pid, error))
+    if (!coco_spawn(argv, fds, list_descriptors(plan, fds), COCO_SPAWN_DIES_WITH_PARENT, out_pid,
+                    error))
         return false;
     *out_fd = coco_fd_steal(&in);
     return true;

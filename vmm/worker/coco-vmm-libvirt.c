@@ -20,8 +20,6 @@
 
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/virterror.h>
-#include <libxml/parser.h>
-#include <libxml/xpath.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
@@ -32,7 +30,10 @@
 #include "vmm/worker/disk-libvirt.h"
 #include "vmm/worker/hotplug-libvirt.h"
 #include "vmm/worker/libvirt-error.h"
+#include "vmm/worker/nic-libvirt.h"
+#include "vmm/worker/qmp-libvirt.h"
 #include "vmm/worker/sev-attest-libvirt.h"
+#include "vmm/worker/xml-query.h"
 
 /*
  * libvirt runs QEMU with -no-shutdown and expects to end it itself. Nobody of libvirt will be
@@ -57,6 +58,8 @@ typedef struct {
     char *disks;    /* vm-disk.h */
     int disk_owner; /* of the device, too */
     char *device;   /* of the TEE, private-device.h; nullable */
+    char *nics;     /* vm-nic.h; nullable */
+    gboolean ccw;   /* they are not on PCI */
     char *attach;   /* slots, of a VM that runs */
     char *detach;
     gboolean hide_kvm;
@@ -200,20 +203,7 @@ add_log_tail(const Options *options, const char *name, GError **error)
 static char *
 machine_of(const char *xml)
 {
-    xmlDoc *document = xmlParseDoc((const xmlChar *) xml);
-    xmlXPathContext *context = document != NULL ? xmlXPathNewContext(document) : NULL;
-    xmlXPathObject *found = NULL;
-    char *machine = NULL;
-
-    if (context != NULL)
-        found =
-            xmlXPathEvalExpression((const xmlChar *) "string(/domain/os/type/@machine)", context);
-    if (found != NULL)
-        machine = g_strdup((const char *) found->stringval);
-    xmlXPathFreeObject(found);
-    xmlXPathFreeContext(context);
-    xmlFreeDoc(document);
-    return machine;
+    return coco_xml_query(xml, "string(/domain/os/type/@machine)");
 }
 
 /* To a machine type that QEMU does not have, libvirt answers with what it misses in it ("No PCI
@@ -379,21 +369,23 @@ attest(const Options *options, virDomain *domain, CocoLaunchReport *report, GErr
 }
 
 static bool
+attach_nics(const Options *options, virDomain *domain, CocoLaunchReport *report, GError **error)
+{
+    int first = COCO_FIRST_DISK_FD + (options->disks != NULL ? (int) strlen(options->disks) : 0);
+
+    if (options->nics == NULL)
+        return true;
+    if (!coco_nics_attach(domain, options->nics, first, !options->ccw, error))
+        return false;
+    coco_launch_report_phase(report, "network");
+    return true;
+}
+
+static bool
 resume(virDomain *domain, GError **error)
 {
-    char *reply = NULL;
-    bool refused;
-
-    if (virDomainQemuMonitorCommand(domain, SET_ACTION, &reply, 0) < 0)
-        return coco_libvirt_error(error, "resume domain: set-action");
-    refused = strstr(reply, "\"error\"") != NULL;
-    if (refused)
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "resume domain: set-action: %s",
-                    reply);
-    free(reply);
-    if (refused)
-        return false;
-    return virDomainResume(domain) == 0 || coco_libvirt_error(error, "resume domain");
+    return coco_qmp_command(domain, "resume domain: set-action", SET_ACTION, -1, error) &&
+           (virDomainResume(domain) == 0 || coco_libvirt_error(error, "resume domain"));
 }
 
 /* The context ID that libvirt chose, or 0. */
@@ -401,21 +393,11 @@ static unsigned int
 vsock_cid(virDomain *domain)
 {
     char *xml = virDomainGetXMLDesc(domain, 0);
-    xmlDoc *document = xml != NULL ? xmlParseDoc((const xmlChar *) xml) : NULL;
-    xmlXPathContext *context = document != NULL ? xmlXPathNewContext(document) : NULL;
-    xmlXPathObject *found = NULL;
-    double cid = 0;
+    g_autofree char *text =
+        xml != NULL ? coco_xml_query(xml, "string(/domain/devices/vsock/cid/@address)") : NULL;
 
-    if (context != NULL)
-        found = xmlXPathEvalExpression(
-            (const xmlChar *) "number(/domain/devices/vsock/cid/@address)", context);
-    if (found != NULL && found->floatval > 2)
-        cid = found->floatval;
-    xmlXPathFreeObject(found);
-    xmlXPathFreeContext(context);
-    xmlFreeDoc(document);
     free(xml);
-    return (unsigned int) cid;
+    return text != NULL ? (unsigned int) g_ascii_strtoull(text, NULL, 10) : 0;
 }
 
 static pid_t
@@ -464,7 +446,8 @@ run(const Options *options, CocoLaunchReport *report, GError **error)
     coco_launch_report_phase(report, "start");
     pid = read_pid(options, error);
     if (pid == 0 || !check_started(options, domain, error) ||
-        !attest(options, domain, report, error) || !resume(domain, error))
+        !attach_nics(options, domain, report, error) || !attest(options, domain, report, error) ||
+        !resume(domain, error))
         return false;
     coco_launch_report_phase(report, "resume");
     line = coco_launch_report_line("started");
@@ -559,6 +542,9 @@ main(int argc, char **argv)
         { "disk-owner", 0, 0, G_OPTION_ARG_INT, &options.disk_owner, "QEMU's user", "UID" },
         { "device", 0, 0, G_OPTION_ARG_FILENAME, &options.device, "give QEMU's user this device",
           "FILE" },
+        { "nics", 0, 0, G_OPTION_ARG_STRING, &options.nics, "interfaces, on the descriptors then",
+          "MAC,MTU,…" },
+        { "ccw", 0, 0, G_OPTION_ARG_NONE, &options.ccw, "a machine without PCI", NULL },
         { "attach", 0, 0, G_OPTION_ARG_STRING, &options.attach, "attach these disks to a VM",
           "SLOT,…" },
         { "detach", 0, 0, G_OPTION_ARG_STRING, &options.detach, "detach these disks from a VM",

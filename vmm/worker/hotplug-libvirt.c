@@ -17,6 +17,7 @@
 #include "vmm/config/vmm-error.h"
 #include "vmm/worker/disk-libvirt.h"
 #include "vmm/worker/libvirt-error.h"
+#include "vmm/worker/qmp-libvirt.h"
 
 /* A guest that is asked to let a disk go does so in milliseconds, or is stuck. */
 #define RELEASE_TIMEOUT_MS 20000
@@ -54,46 +55,12 @@ coco_hotplug_parse_slots(const char *text)
 }
 
 static bool
-check_reply(const char *what, const char *reply, GError **error)
-{
-    g_autoptr(json_object) object = json_tokener_parse(reply);
-    json_object *failure = NULL;
-    const char *description = NULL;
-
-    if (json_object_is_type(object, json_type_object) &&
-        !json_object_object_get_ex(object, "error", &failure))
-        return true;
-    if (json_object_is_type(failure, json_type_object))
-        description = coco_json_string(failure, "desc");
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "%s: QEMU: %s", what,
-                description != NULL ? description : reply);
-    return false;
-}
-
-/* fd: -1 for none. */
-static bool
-command(virDomain *domain, const char *what, const char *text, int fd, GError **error)
-{
-    g_autofree char *copy = NULL;
-    char *reply = NULL;
-    int done =
-        fd < 0 ? virDomainQemuMonitorCommand(domain, text, &reply, 0)
-               : virDomainQemuMonitorCommandWithFiles(domain, text, 1, &fd, NULL, NULL, &reply, 0);
-
-    if (done < 0)
-        return coco_libvirt_error(error, what);
-    copy = g_strdup(reply);
-    free(reply);
-    return check_reply(what, copy, error);
-}
-
-static bool
 add_device(virDomain *domain, const char *name, unsigned int slot, GError **error)
 {
     g_autofree char *what = g_strdup_printf("attach disk '%s'", name);
     g_autofree char *text = g_strdup_printf(ADD_DEVICE, name, COCO_HOTPLUG_BUS, slot, name, name);
 
-    return command(domain, what, text, -1, error);
+    return coco_qmp_command(domain, what, text, -1, error);
 }
 
 static bool
@@ -104,7 +71,7 @@ add_node(virDomain *domain, const char *name, unsigned int slot, char letter, GE
         ADD_NODE, name, g_ascii_islower(letter) ? "true" : "false",
         g_ascii_tolower(letter) == 'd' ? "host_device" : "file", FIRST_FD_SET + slot);
 
-    return command(domain, what, text, -1, error);
+    return coco_qmp_command(domain, what, text, -1, error);
 }
 
 static bool
@@ -113,7 +80,7 @@ add_descriptor(virDomain *domain, const char *name, unsigned int slot, int fd, G
     g_autofree char *what = g_strdup_printf("give disk '%s' to QEMU", name);
     g_autofree char *text = g_strdup_printf(ADD_FD, FIRST_FD_SET + slot, name);
 
-    return command(domain, what, text, fd, error);
+    return coco_qmp_command(domain, what, text, fd, error);
 }
 
 /* Without an error: what is not there cannot be taken away. */
@@ -123,8 +90,8 @@ remove_backend(virDomain *domain, const char *name, unsigned int slot)
     g_autofree char *node = g_strdup_printf(DELETE_NODE, name);
     g_autofree char *set = g_strdup_printf(REMOVE_FD, FIRST_FD_SET + slot);
 
-    (void) command(domain, "", node, -1, NULL);
-    (void) command(domain, "", set, -1, NULL);
+    (void) coco_qmp_command(domain, "", node, -1, NULL);
+    (void) coco_qmp_command(domain, "", set, -1, NULL);
 }
 
 /* The slot is free again. */
@@ -206,7 +173,7 @@ ask_for_release(virDomain *domain, unsigned int slot, Release *release, GError *
     g_autofree char *text = g_strdup_printf(DELETE_DEVICE, name);
     g_autoptr(GError) failure = NULL;
 
-    if (command(domain, what, text, -1, &failure))
+    if (coco_qmp_command(domain, what, text, -1, &failure))
         return true;
     if (strstr(failure->message, "not found") != NULL) {
         release->released[slot] = true;

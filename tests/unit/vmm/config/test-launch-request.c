@@ -4,7 +4,9 @@
  * where disks are.
  */
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +63,22 @@ Test(launch_request, what_is_refused)
         { "{\"disks\":[{\"path\":\"/a\\u0000b\",\"readonly\":true}]}",
           "disk 0 has no absolute path" },
         { "{\"disks\":[{\"path\":\"/a\"}]}", "disk 0: readonly is not true or false" },
+        { "{\"nics\":{}}", "nics is not a list" },
+        { "{\"nics\":[1]}", "interface 0 has no address" },
+        { "{\"nics\":[{\"mac\":\"03:00:00:00:00:01\",\"mtu\":1500,\"queues\":1}]}",
+          "interface 0 has no address" },
+        { "{\"nics\":[{\"mac\":\"02:00:00:00:00:01;\",\"mtu\":1500,\"queues\":1}]}",
+          "interface 0 has no address" },
+        { "{\"nics\":[{\"mac\":\"02:00:00:00:00:01\",\"queues\":1}]}",
+          "interface 0: MTU out of range" },
+        { "{\"nics\":[{\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500}]}",
+          "interface 0: number of queues out of range" },
+        { "{\"nics\":[{\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,\"queues\":9}]}",
+          "interface 0: number of queues out of range" },
+        { "{\"nics\":[{\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,\"queues\":1,\"user\":true}]}",
+          "interface 0: number of queues out of range" },
+        { "{\"nics\":[{\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,\"user\":1}]}",
+          "user is not true or false" },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -73,6 +91,95 @@ Test(launch_request, what_is_refused)
         cr_assert(g_str_has_suffix(error->message, rows[i].cause), "text %zu: %s", i,
                   error->message);
     }
+}
+
+Test(launch_request, interfaces)
+{
+    const char *text = "{\"nics\":[{\"mac\":\"02:00:00:00:00:01\",\"mtu\":1400,\"queues\":2},"
+                       "{\"mac\":\"52:54:00:12:34:56\",\"mtu\":1500,\"user\":true}]}";
+    g_auto(CocoLaunchRequest) request = { 0 };
+    int fds[] = { 100, 101 };
+    g_autofree char *word = NULL;
+    CocoVmNics again = { 0 };
+
+    cr_assert(coco_launch_request_parse(text, strlen(text), &request, NULL));
+    cr_assert_eq(request.nics.n, 2);
+    cr_assert_str_eq(request.nics.items[0].mac, "02:00:00:00:00:01");
+    cr_assert_eq(request.nics.items[0].mtu, 1400);
+    cr_assert(request.nics.items[1].user);
+    cr_assert_not(coco_vm_nics_take(&request.nics, fds, 1), "one is missing");
+    cr_assert(coco_vm_nics_take(&request.nics, fds, 2));
+    cr_assert_eq(fds[1], -1);
+    cr_assert_eq(request.nics.items[0].fds[1], 101);
+    /* As the libvirt worker hears of it. */
+    word = coco_vm_nics_word(&request.nics);
+    cr_assert_str_eq(word, "02:00:00:00:00:01,1400,2,0;52:54:00:12:34:56,1500,user");
+    cr_assert(coco_vm_nics_parse_word("02:00:00:00:00:01,1400,2,1;52:54:00:12:34:56,1500,user", 7,
+                                      &again));
+    cr_assert_eq(again.items[0].fds[1], 8);
+    cr_assert_eq(again.items[0].vhost[1], 10);
+    cr_assert_eq(again.items[1].fds[0], -1);
+    cr_assert_not(coco_vm_nics_parse_word("02:00:00:00:00:01,1400,9,0", 3, &again));
+    cr_assert_not(coco_vm_nics_parse_word("", 3, &again));
+}
+
+/* One line of the request, with n descriptors. */
+static bool
+read_with_descriptors(const char *line, size_t n, CocoLaunchRequest *out_request, GError **error)
+{
+    char control[CMSG_SPACE(sizeof(int) * 4)] = { 0 };
+    struct iovec bytes = { .iov_base = (void *) (uintptr_t) line, .iov_len = strlen(line) };
+    struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
+    int silent[2];
+    int ends[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    cr_assert_eq(pipe2(silent, O_CLOEXEC | O_NONBLOCK), 0);
+    if (n > 0) {
+        int *fds;
+
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * n);
+        CMSG_FIRSTHDR(&message)->cmsg_level = SOL_SOCKET;
+        CMSG_FIRSTHDR(&message)->cmsg_type = SCM_RIGHTS;
+        CMSG_FIRSTHDR(&message)->cmsg_len = CMSG_LEN(sizeof(int) * n);
+        fds = (int *) (void *) CMSG_DATA(CMSG_FIRSTHDR(&message));
+        for (size_t i = 0; i < n; i++)
+            fds[i] = silent[0];
+    }
+    cr_assert_eq(sendmsg(ends[1], &message, 0), (ssize_t) strlen(line));
+    return coco_launch_request_read(ends[0], silent[0], out_request, error);
+}
+
+static unsigned int
+count_descriptors(void)
+{
+    g_autoptr(GDir) directory = g_dir_open("/proc/self/fd", 0, NULL);
+    unsigned int n = 0;
+
+    while (g_dir_read_name(directory) != NULL)
+        n++;
+    return n;
+}
+
+Test(launch_request, descriptors_come_with_the_line)
+{
+    const char *line = "{\"nics\":[{\"mac\":\"02:00:00:00:00:01\",\"mtu\":1400,\"queues\":2}]}\n";
+    g_auto(CocoLaunchRequest) request = { 0 };
+    g_autoptr(GError) error = NULL;
+    unsigned int before = count_descriptors();
+
+    cr_assert(read_with_descriptors(line, 2, &request, &error));
+    cr_assert_geq(request.nics.items[0].fds[1], 0);
+    cr_assert_eq(fcntl(request.nics.items[0].fds[1], F_GETFD), FD_CLOEXEC);
+    coco_launch_request_clear(&request);
+    cr_assert_not(read_with_descriptors(line, 1, &request, &error));
+    cr_assert(g_str_has_suffix(error->message, "1 descriptors for 2 queues of interfaces"));
+    g_clear_error(&error);
+    cr_assert_not(read_with_descriptors("{}\n", 3, &request, &error));
+    cr_assert(g_str_has_suffix(error->message, "3 descriptors for 0 queues of interfaces"));
+    /* Those nobody wanted are closed: the three sockets and three pipes of this test are open. */
+    cr_assert_eq(count_descriptors(), before + 12);
 }
 
 Test(launch_request, too_many_disks)

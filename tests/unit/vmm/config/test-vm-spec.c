@@ -29,6 +29,7 @@ saved(const CocoVmConfig *config)
     spec.hotplug = true;
     spec.share = g_strdup("/run/share");
     coco_vm_disks_add(&spec.disks, "/a/disk", true);
+    coco_vm_nics_add(&spec.nics, "02:00:00:00:00:01", 9000, 3, false);
     return coco_vm_spec_to_json(&spec);
 }
 
@@ -55,6 +56,10 @@ Test(vm_spec, what_was_saved_is_read)
     cr_assert_eq(spec.disks.n, 1);
     cr_assert_str_eq(spec.disks.items[0].path, "/a/disk");
     cr_assert(spec.disks.items[0].readonly);
+    cr_assert_eq(spec.nics.n, 1);
+    cr_assert_str_eq(spec.nics.items[0].mac, "02:00:00:00:00:01");
+    cr_assert_eq(spec.nics.items[0].mtu, 9000);
+    cr_assert_eq(spec.nics.items[0].queues, 3);
     cr_assert_eq(coco_vm_config_choice(again, COCO_KEY_VM_TEE), COCO_TEE_SNP);
     cr_assert_eq(coco_vm_config_number(again, COCO_KEY_HOST_LAUNCH_TIMEOUT_S), 7);
     /* The TEE's default, which no file said. */

@@ -114,6 +114,22 @@ Test(domain_xml, room_for_disks_that_come_later)
     compare_spec("hotplug.xml", CONFIG, &spec, NULL);
 }
 
+/* With the bus for later disks and without. */
+Test(domain_xml, ports_for_interfaces)
+{
+    CocoVmSpec two = { .accel = COCO_ACCEL_TCG,
+                       .transport = COCO_TRANSPORT_CHANNEL,
+                       .hotplug = true,
+                       .share = g_strdup("/run/coco/0123456789abcdef0123/shared") };
+    CocoVmSpec one = { .accel = COCO_ACCEL_KVM, .transport = COCO_TRANSPORT_VSOCK };
+
+    coco_vm_nics_add(&two.nics, "02:00:00:00:00:01", 1500, 1, false);
+    coco_vm_nics_add(&two.nics, "02:00:00:00:00:02", 9000, 2, false);
+    coco_vm_nics_add(&one.nics, "02:00:00:00:00:01", 1500, 0, true);
+    compare_spec("two-interfaces.xml", CONFIG, &two, NULL);
+    compare_spec("one-interface.xml", CONFIG, &one, NULL);
+}
+
 Test(domain_xml, every_key_that_shows)
 {
     compare("all-keys.xml",

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * QMP for interfaces (nic-libvirt.h).
+ */
+#include "vmm/worker/nic-libvirt.h"
+
+#include <json-c/json.h>
+
+#include "vmm/config/json.h"
+#include "vmm/config/vm-nic.h"
+#include "vmm/config/vmm-error.h"
+#include "vmm/worker/qmp-libvirt.h"
+
+/* Sends {"execute":name,"arguments":arguments}. arguments: (transfer full) */
+static bool
+execute(virDomain *domain, const char *what, const char *name, json_object *arguments, int fd,
+        GError **error)
+{
+    g_autoptr(json_object) command = json_object_new_object();
+
+    coco_json_add_string(command, "execute", name);
+    (void) json_object_object_add(command, "arguments", arguments);
+    return coco_qmp_command(
+        domain, what, json_object_to_json_string_ext(command, JSON_C_TO_STRING_PLAIN), fd, error);
+}
+
+/* Gives QEMU the descriptors by names, which are appended to names: "nic0-tap0:nic0-tap1". */
+static bool
+give(virDomain *domain, const char *nic, const char *kind, const int *fds, unsigned int n,
+     GString *names, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("give interface '%s' to QEMU", nic);
+
+    for (unsigned int i = 0; i < n; i++) {
+        g_autofree char *name = g_strdup_printf("%s-%s%u", nic, kind, i);
+        json_object *arguments = json_object_new_object();
+
+        coco_json_add_string(arguments, "fdname", name);
+        if (!execute(domain, what, "getfd", arguments, fds[i], error))
+            return false;
+        g_string_append_printf(names, "%s%s", i > 0 ? ":" : "", name);
+    }
+    return true;
+}
+
+static bool
+add_back_end(virDomain *domain, const CocoVmNic *nic, const char *name, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("make interface '%s'", name);
+    g_autoptr(GString) taps = g_string_new(NULL);
+    g_autoptr(GString) vhosts = g_string_new(NULL);
+    bool vhost = !nic->user && nic->vhost[0] >= 0;
+    json_object *arguments;
+
+    if (!give(domain, name, "tap", nic->fds, nic->queues, taps, error) ||
+        (vhost && !give(domain, name, "vhost", nic->vhost, nic->queues, vhosts, error)))
+        return false;
+    arguments = json_object_new_object();
+    coco_json_add_string(arguments, "type", nic->user ? "user" : "tap");
+    coco_json_add_string(arguments, "id", name);
+    if (!nic->user)
+        coco_json_add_string(arguments, "fds", taps->str);
+    if (vhost) {
+        (void) json_object_object_add(arguments, "vhost", json_object_new_boolean(true));
+        coco_json_add_string(arguments, "vhostfds", vhosts->str);
+    }
+    return execute(domain, what, "netdev_add", arguments, -1, error);
+}
+
+/* Without an option ROM: the firmware would try to boot from the network. */
+static bool
+add_device(virDomain *domain, const CocoVmNic *nic, size_t i, bool ports, GError **error)
+{
+    g_autofree char *name = coco_vm_nic_name(i);
+    g_autofree char *port = coco_vm_nic_port(i);
+    g_autofree char *what = g_strdup_printf("plug in interface '%s'", name);
+    json_object *arguments = json_object_new_object();
+
+    coco_json_add_string(arguments, "driver", ports ? "virtio-net-pci" : "virtio-net-ccw");
+    coco_json_add_string(arguments, "id", name);
+    coco_json_add_string(arguments, "netdev", name);
+    coco_json_add_string(arguments, "mac", nic->mac);
+    coco_json_add_int(arguments, "host_mtu", nic->mtu);
+    if (ports) {
+        coco_json_add_string(arguments, "bus", port);
+        coco_json_add_string(arguments, "addr", "0x0");
+        coco_json_add_string(arguments, "romfile", "");
+    }
+    if (nic->queues > 1) {
+        (void) json_object_object_add(arguments, "mq", json_object_new_boolean(true));
+        if (ports) /* of each queue's two directions, of the control queue and of changes */
+            coco_json_add_int(arguments, "vectors", 2 * (gint64) nic->queues + 2);
+    }
+    return execute(domain, what, "device_add", arguments, -1, error);
+}
+
+bool
+coco_nics_attach(virDomain *domain, const char *word, int first_fd, bool ports, GError **error)
+{
+    g_auto(CocoVmNics) nics = { 0 };
+
+    if (!coco_vm_nics_parse_word(word, first_fd, &nics)) {
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "read interfaces '%s'", word);
+        return false;
+    }
+    for (size_t i = 0; i < nics.n; i++) {
+        g_autofree char *name = coco_vm_nic_name(i);
+
+        if (!add_back_end(domain, &nics.items[i], name, error) ||
+            !add_device(domain, &nics.items[i], i, ports, error))
+            return false;
+    }
+    return true;
+}

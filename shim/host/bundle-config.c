@@ -4,6 +4,8 @@
  */
 #include "shim/host/bundle-config.h"
 
+#include <string.h>
+
 #include <gio/gio.h>
 #include <json-c/json.h>
 
@@ -101,4 +103,22 @@ coco_bundle_config_oom_score_adj(const CocoBundleConfig *config)
     return json_object_is_type(value, json_type_int)
                ? (int) CLAMP(json_object_get_int64(value), -1000, 1000)
                : 0;
+}
+
+const char *
+coco_bundle_config_netns(const CocoBundleConfig *config)
+{
+    struct json_object *list = member_of(config, "linux", "namespaces");
+    size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *one = json_object_array_get_idx(list, i);
+        struct json_object *type = json_object_object_get(one, "type");
+        struct json_object *path = json_object_object_get(one, "path");
+
+        if (json_object_is_type(type, json_type_string) &&
+            strcmp(json_object_get_string(type), "network") == 0)
+            return json_object_is_type(path, json_type_string) ? json_object_get_string(path) : "";
+    }
+    return NULL;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A bundle's config.json as far as `start` needs it: its annotations, its cgroup
- * and its OOM score. The whole spec is read by
+ * A bundle's config.json as far as `start` needs it: its annotations, its cgroup,
+ * its network namespace and its OOM score. The whole spec is read by
  * guest-protocol/oci/oci-json.c, for Create.
  *
  * Ownership: a config owns its JSON; strings are lent for its life.
@@ -27,6 +27,10 @@ const char *coco_bundle_config_annotation(const char *key, void *config);
 
 /* linux.cgroupsPath, "" if absent. (transfer none) */
 const char *coco_bundle_config_cgroups_path(const CocoBundleConfig *config);
+
+/* The path of the network namespace, "" for a new one, NULL when there is to be none but the
+ * host's. (transfer none) */
+const char *coco_bundle_config_netns(const CocoBundleConfig *config);
 
 /* process.oomScoreAdj, within the kernel's bounds; 0 if absent. */
 int coco_bundle_config_oom_score_adj(const CocoBundleConfig *config);

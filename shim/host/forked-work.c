@@ -103,8 +103,7 @@ on_timeout(void *user_data)
 
     work->timer = 0;
     give_up(work, g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_DEADLINE_EXCEEDED,
-                              "%s: no answer from the file system within %u ms", work->report->step,
-                              work->timeout_ms));
+                              "%s: no answer within %u ms", work->report->step, work->timeout_ms));
     return G_SOURCE_REMOVE;
 }
 
@@ -116,20 +115,35 @@ coco_forked_work_cancel(CocoForkedWork *work)
                                   "%s: given up before it was done", work->report->step));
 }
 
-static void run_child(CocoForkedReport *report, pid_t parent, CocoForkedWorkFunc func,
-                      void *data) G_GNUC_NORETURN;
+typedef struct {
+    CocoForkedWorkFunc func;
+    void *data;
+    int fd; /* -1: none */
+} Child;
+
+static void run_child(CocoForkedReport *report, pid_t parent, const Child *child) G_GNUC_NORETURN;
+
+/* What it may keep is in its place, and everything else closed. */
+static bool
+place_descriptors(int fd)
+{
+    unsigned int first = fd >= 0 ? COCO_FORKED_FD + 1 : COCO_FORKED_FD;
+
+    return (fd < 0 || fd == COCO_FORKED_FD || dup2(fd, COCO_FORKED_FD) >= 0) &&
+           close_range(first, ~0U, 0) == 0;
+}
 
 /* A descriptor kept open here would keep a stream of the pod from ending. */
 static void
-run_child(CocoForkedReport *report, pid_t parent, CocoForkedWorkFunc func, void *data)
+run_child(CocoForkedReport *report, pid_t parent, const Child *child)
 {
     g_autoptr(GError) error = NULL;
 
     coco_signals_reset_in_child();
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || close_range(3, ~0U, 0) != 0)
+    if (getppid() != parent || !place_descriptors(child->fd))
         _exit(EXIT_FAILURE);
-    if (!func(report, data, &error)) {
+    if (!child->func(report, child->data, &error)) {
         report->code = error->code;
         (void) g_strlcpy(report->domain, g_quark_to_string(error->domain), sizeof(report->domain));
         (void) g_strlcpy(report->message, error->message, sizeof(report->message));
@@ -143,6 +157,16 @@ coco_forked_work_start(CocoSignals *signals, CocoForkedWorkFunc func, void *data
                        unsigned int timeout_ms, CocoForkedWorkDone done, void *user_data,
                        GError **error)
 {
+    return coco_forked_work_start_telling(signals, func, data, -1, timeout_ms, done, user_data,
+                                          error);
+}
+
+CocoForkedWork *
+coco_forked_work_start_telling(CocoSignals *signals, CocoForkedWorkFunc func, void *data, int fd,
+                               unsigned int timeout_ms, CocoForkedWorkDone done, void *user_data,
+                               GError **error)
+{
+    const Child child = { .func = func, .data = data, .fd = fd };
     CocoForkedReport *report =
         mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t parent = getpid();
@@ -150,7 +174,7 @@ coco_forked_work_start(CocoSignals *signals, CocoForkedWorkFunc func, void *data
     CocoForkedWork *work;
 
     if (pid == 0)
-        run_child(report, parent, func, data);
+        run_child(report, parent, &child);
     if (pid < 0) {
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "start a child process: %s",
                     g_strerror(errno));

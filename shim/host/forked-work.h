@@ -7,6 +7,8 @@
  * namespaces, memory as it was, and of its descriptors only 0 to 2. It carries the shim's command
  * line, so `delete` finds it, and dies with the shim.
  *
+ * What it finds out beyond that it succeeded goes over a descriptor that it may be given.
+ *
  * Ownership: a work frees itself after done, which is called exactly once.
  * Thread: main.
  */
@@ -32,6 +34,13 @@ typedef void (*CocoForkedWorkDone)(const GError *error, void *user_data);
 CocoForkedWork *coco_forked_work_start(CocoSignals *signals, CocoForkedWorkFunc func, void *data,
                                        unsigned int timeout_ms, CocoForkedWorkDone done,
                                        void *user_data, GError **error);
+
+/* The same with a descriptor more (borrowed), which the child has as COCO_FORKED_FD. */
+#define COCO_FORKED_FD 3
+CocoForkedWork *coco_forked_work_start_telling(CocoSignals *signals, CocoForkedWorkFunc func,
+                                               void *data, int fd, unsigned int timeout_ms,
+                                               CocoForkedWorkDone done, void *user_data,
+                                               GError **error);
 
 /* Kills the child; done hears COCO_TTRPC_CANCELLED, from the main loop. Twice is fine. */
 void coco_forked_work_cancel(CocoForkedWork *work);

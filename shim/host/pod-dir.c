@@ -28,6 +28,7 @@ struct _CocoPodDir {
     char *console;
     char *initdata;
     char *tee;
+    char *netns;
     char *etc;
 };
 
@@ -44,6 +45,7 @@ new_for_path(const char *path)
     dir->console = g_build_filename(path, "console.log", NULL);
     dir->initdata = g_build_filename(path, "initdata", NULL);
     dir->tee = g_build_filename(path, "tee", NULL);
+    dir->netns = g_build_filename(path, "netns", NULL);
     dir->etc = g_build_filename(path, "etc", NULL);
     return dir;
 }
@@ -89,6 +91,7 @@ coco_pod_dir_free(CocoPodDir *dir)
     g_free(dir->console);
     g_free(dir->initdata);
     g_free(dir->tee);
+    g_free(dir->netns);
     g_free(dir->etc);
     g_free(dir);
 }
@@ -139,6 +142,12 @@ const char *
 coco_pod_dir_tee(const CocoPodDir *dir)
 {
     return dir->tee;
+}
+
+const char *
+coco_pod_dir_netns(const CocoPodDir *dir)
+{
+    return dir->netns;
 }
 
 const char *

@@ -10,6 +10,7 @@
  *     mounts/     what a container mounts        console.log  bounded (launcher)
  *     shared/     what virtiofsd exports of it (share.h)
  *     initdata    the annotation, if there is one (pod-initdata.h); tee likewise (pod-tee.h)
+ *     netns       the pod's network namespace (pod-netns.h)
  *     etc/        hosts, hostname and resolv.conf of a sandbox (pod-names.h)
  *
  * The digits are a hash of containerd's socket, namespace and pod id: two containerds, or two
@@ -44,6 +45,7 @@ const char *coco_pod_dir_state(const CocoPodDir *dir);
 const char *coco_pod_dir_console(const CocoPodDir *dir);
 const char *coco_pod_dir_initdata(const CocoPodDir *dir);
 const char *coco_pod_dir_tee(const CocoPodDir *dir);
+const char *coco_pod_dir_netns(const CocoPodDir *dir);
 const char *coco_pod_dir_etc(const CocoPodDir *dir);
 
 /* Makes the directory (0711: QEMU's user must reach its own sockets) and its parents. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * coco-vmm-console: writes the serial console of one VM to RUN/console.log until QEMU closes it.
+ * coco-vmm-console: writes the serial console of one VM to RUN/console.log until QEMU closes it,
+ * and cuts the logs that QEMU and virtiofsd write themselves.
  *
  * Started by coco-vmm with descriptor 3 = listening socket and 4 = read end of a pipe whose other
  * end lives in the launcher: when the launcher dies before QEMU has connected, nobody ever will,
@@ -17,6 +18,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/console/console-log.h"
+#include "vmm/console/log-bound.h"
 
 enum {
     LISTEN_FD = 3,
@@ -43,13 +45,23 @@ wait_for_qemu(void)
 }
 
 static void
-copy(int from, CocoConsoleLog *log)
+copy(int from, CocoConsoleLog *log, CocoLogBound *others)
 {
+    struct pollfd events[] = {
+        { .fd = from, .events = POLLIN },
+        { .fd = others->inotify, .events = POLLIN },
+    };
     char chunk[4096];
 
     for (;;) {
-        ssize_t n = read(from, chunk, sizeof chunk);
+        ssize_t n = poll(events, 2, -1);
 
+        if (n > 0 && events[1].revents != 0)
+            coco_log_bound_check(others);
+        if (n > 0 && events[0].revents == 0)
+            continue;
+        if (n > 0)
+            n = read(from, chunk, sizeof chunk);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -63,6 +75,7 @@ int
 main(int argc, char **argv)
 {
     CocoConsoleLog log;
+    CocoLogBound others;
     char path[256];
     int qemu;
 
@@ -81,8 +94,12 @@ main(int argc, char **argv)
     (void) unlink(path);
     if (qemu < 0)
         return 1;
-    copy(qemu, &log);
+    /* QEMU runs, so its log is there; without the watch the VM is as good. */
+    (void) snprintf(path, sizeof path, "%s/vm/log/qemu", argv[2]);
+    (void) coco_log_bound_open(&others, path);
+    copy(qemu, &log, &others);
     coco_fd_close(qemu);
+    coco_log_bound_close(&others);
     coco_console_log_close(&log);
     return 0;
 }

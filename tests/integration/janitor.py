@@ -61,7 +61,8 @@ class Undying:
 
     def __init__(self, case):
         script = "sleep 1000 & echo $!; wait"
-        self.outer = processes.own(subprocess.Popen(["unshare", "--pid", "--fork", "sh", "-c", script], stdout=subprocess.PIPE))
+        command = ["unshare", "--pid", "--fork", "sh", "-c", script]
+        self.outer = processes.own(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
         case.defer(self.end)
         self.outer.stdout.readline()
         self.pid, self.traced = (p.pid for p in processes.descendants(self.outer.pid))

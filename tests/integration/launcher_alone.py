@@ -29,6 +29,7 @@ def test_launch_list_destroy(case):
         command = pathlib.Path(f"/proc/{done[name]}/cmdline").read_bytes()
         assert str(launcher.run_dir).encode() in command, f"{name}: {command}"
     assert events.wait_for_text(done["console"], "this guest has no agent", 60), "the console stays empty"
+    check_logs(launcher.run_dir / "vm" / "log" / "qemu")
     text = json.dumps(launcher.listing())
     contains(text, launcher.run_dir.name, str(done["pid"]))
     contains(launcher.call("list", "--base", launcher.base).stdout, launcher.run_dir.name)
@@ -39,6 +40,16 @@ def test_launch_list_destroy(case):
     if launcher.run_dir.exists():
         launcher.run_dir.rmdir()
     verify()
+
+
+def check_logs(directory):
+    """What QEMU and virtiofsd write themselves is bounded as the console is: a guest may make them complain for ever."""
+    logs = list(directory.iterdir())
+    equal(sorted(log.name for log in logs), ["coco-fs0-virtiofsd.log", "coco.log"])
+    for log in logs:
+        with log.open("ab") as file:
+            file.write((b"x" * 99 + b"\n") * 6000)
+        assert events.wait_until(lambda log=log: log.stat().st_size < 100000, [directory], 10), f"{log}: {log.stat().st_size}"
 
 
 def test_qemu_is_unprivileged_and_sandboxed(case):

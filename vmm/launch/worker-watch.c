@@ -23,6 +23,9 @@
 /* Of the worker's command line, its NULL included. */
 #define MAX_ARGUMENTS 28
 
+G_STATIC_ASSERT(3 + COCO_VM_DISKS_MAX + 2 * COCO_VM_NICS_MAX * COCO_VM_NIC_QUEUES_MAX <
+                COCO_SPAWN_FDS_MAX);
+
 /* A line of the worker is a few hundred bytes; QEMU's last words are cut by the worker. */
 #define MAX_LINE (64 * 1024)
 

@@ -17,7 +17,7 @@
 #include "vmm/config/vmm-error.h"
 
 /* Above any descriptor number that a helper is given. */
-#define FIRST_SPARE_FD 288
+#define FIRST_SPARE_FD COCO_SPAWN_FDS_MAX
 
 char *
 coco_spawn_find_helper(const char *name)

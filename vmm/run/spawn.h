@@ -18,10 +18,13 @@ typedef enum {
     COCO_SPAWN_DIES_WITH_PARENT = 1 << 1, /* is killed when the caller dies */
 } CocoSpawnFlags;
 
+/* More than a VM has files and devices. */
+#define COCO_SPAWN_FDS_MAX 288
+
 /* The path of a helper program: beside this program, else where it is installed (transfer full). */
 char *coco_spawn_find_helper(const char *name);
 
-/* Runs argv[0] with fds[i] as its descriptor i (borrows; -1: /dev/null). The caller reaps *out_pid.
- */
+/* Runs argv[0] with fds[i] as its descriptor i (borrows; -1: /dev/null), fewer than
+ * COCO_SPAWN_FDS_MAX. The caller reaps *out_pid. */
 bool coco_spawn(const char *const *argv, const int *fds, size_t n_fds, CocoSpawnFlags flags,
                 pid_t *out_pid, GError **error);

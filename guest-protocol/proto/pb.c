@@ -70,14 +70,20 @@ coco_pb_check(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_
     return check_fields(type, reader, 0, error);
 }
 
+typedef struct {
+    size_t *left;
+    bool exhausted;
+} Budget;
+
 static void *
 budget_alloc(void *allocator_data, size_t size)
 {
-    size_t *left = allocator_data;
+    Budget *budget = allocator_data;
 
-    if (size > *left)
+    budget->exhausted = budget->exhausted || size > *budget->left;
+    if (budget->exhausted)
         return NULL;
-    *left -= size;
+    *budget->left -= size;
     return malloc(size);
 }
 
@@ -88,12 +94,12 @@ budget_free(void *allocator_data, void *pointer)
 }
 
 ProtobufCMessage *
-coco_pb_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length,
-               GError **error)
+coco_pb_unpack_within(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length,
+                      size_t *left, GError **error)
 {
     static const uint8_t nothing[1];
-    size_t left = COCO_PB_MAX_UNPACKED;
-    ProtobufCAllocator allocator = { budget_alloc, budget_free, &left };
+    Budget budget = { left, false };
+    ProtobufCAllocator allocator = { budget_alloc, budget_free, &budget };
     ProtobufCMessage *message;
 
     if (length == 0)
@@ -101,7 +107,19 @@ coco_pb_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *data, size
     if (!coco_pb_check(type, data, length, error))
         return NULL;
     message = protobuf_c_message_unpack(type, &allocator, length, data);
-    if (message == NULL)
+    if (message == NULL && budget.exhausted)
+        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,
+                    "%s: takes too much memory", type->name);
+    else if (message == NULL)
         bad(error, type, NULL, "does not decode");
     return message;
+}
+
+ProtobufCMessage *
+coco_pb_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length,
+               GError **error)
+{
+    size_t left = COCO_PB_MAX_UNPACKED;
+
+    return coco_pb_unpack_within(type, data, length, &left, error);
 }

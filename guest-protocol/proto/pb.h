@@ -41,6 +41,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ProtobufCMessage, coco_pb_free)
 ProtobufCMessage *coco_pb_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *data,
                                  size_t length, GError **error);
 
+/* The same with at most *budget bytes, which is what is left after it; what does not fit in is
+ * RESOURCE_EXHAUSTED. */
+ProtobufCMessage *coco_pb_unpack_within(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                        size_t length, size_t *budget, GError **error);
+
 /* Only the check of coco_pb_unpack(): true if the bytes are fields and their strings UTF-8. */
 bool coco_pb_check(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length,
                    GError **error);

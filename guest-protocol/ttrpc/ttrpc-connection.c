@@ -37,7 +37,7 @@ struct _CocoTtrpcConnection {
     const CocoTtrpcConnectionFuncs *funcs;
     void *user_data;
     GHashTable *calls; /* stream id -> CocoTtrpcCall, those without an answer */
-    size_t held;       /* bytes of their requests */
+    size_t held;       /* bytes of their requests, as they are in memory */
     uint32_t last_id;
     bool paused;
     unsigned int refs;
@@ -180,8 +180,12 @@ has_room(CocoTtrpcConnection *connection, const CocoTtrpcFrame *frame)
 /* The method a request names and its payload, or NULL with error set. */
 static const CocoTtrpcMethod *
 unpack_request(CocoTtrpcConnection *connection, const CocoTtrpcRequest *request,
-               void **out_service_data, ProtobufCMessage **out_message, GError **error)
+               void **out_service_data, ProtobufCMessage **out_message, size_t *out_size,
+               GError **error)
 {
+    const size_t budget =
+        MIN(COCO_TTRPC_MAX_HELD_REQUESTS - connection->held, COCO_PB_MAX_UNPACKED);
+    size_t left = budget;
     bool service_known = false;
     const CocoTtrpcMethod *method = connection->funcs->find(
         connection->user_data, request->service, request->method, &service_known, out_service_data);
@@ -192,8 +196,9 @@ unpack_request(CocoTtrpcConnection *connection, const CocoTtrpcRequest *request,
                     service_known ? request->method : request->service);
         return NULL;
     }
-    *out_message =
-        coco_pb_unpack(method->request, request->payload, request->payload_length, error);
+    *out_message = coco_pb_unpack_within(method->request, request->payload, request->payload_length,
+                                         &left, error);
+    *out_size = budget - left;
     return *out_message != NULL ? method : NULL;
 }
 
@@ -205,10 +210,12 @@ handle_request(CocoTtrpcConnection *connection, const CocoTtrpcFrame *frame)
     const CocoTtrpcMethod *method;
     ProtobufCMessage *message = NULL;
     void *service_data = NULL;
+    size_t size = 0;
     CocoTtrpcCall *call;
 
     if (!coco_ttrpc_request_decode(frame->payload, frame->length, &request, &error) ||
-        (method = unpack_request(connection, &request, &service_data, &message, &error)) == NULL) {
+        (method = unpack_request(connection, &request, &service_data, &message, &size, &error)) ==
+            NULL) {
         send_status(connection, frame->stream_id, (CocoTtrpcCode) error->code, "%s",
                     error->message);
         return;
@@ -216,7 +223,7 @@ handle_request(CocoTtrpcConnection *connection, const CocoTtrpcFrame *frame)
     call = g_new0(CocoTtrpcCall, 1);
     call->connection = connection;
     call->stream_id = frame->stream_id;
-    call->size = frame->length;
+    call->size = size;
     call->request = message;
     call->method = method->name;
     call->trace_begin = coco_trace_begin();

@@ -71,11 +71,14 @@ Test(pb, memory_is_bounded)
 {
     size_t length = 4u << 20;
     g_autofree char *bytes = g_malloc(length);
+    g_autoptr(GError) error = NULL;
 
     for (size_t i = 0; i < length; i += 2)
         memcpy(bytes + i, "\x12\x00", 2); /* CreateSandboxRequest.dns */
-    refused(&grpc__create_sandbox_request__descriptor, bytes, length,
-            "grpc.CreateSandboxRequest: does not decode");
+    cr_assert_null(coco_pb_unpack(&grpc__create_sandbox_request__descriptor,
+                                  (const uint8_t *) bytes, length, &error));
+    cr_assert(g_error_matches(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED));
+    cr_assert_str_eq(error->message, "grpc.CreateSandboxRequest: takes too much memory");
 }
 
 Test(pb, varints)

@@ -379,6 +379,40 @@ Test(server, calls_without_an_answer_are_bounded)
     expect_alive(id + 2);
 }
 
+/* Small on the wire, large in memory: fields that nobody knows are kept, too. */
+static void
+send_large(uint32_t id)
+{
+    const size_t n = 600000;
+    static const uint8_t zero[1];
+    g_autofree ProtobufCMessageUnknownField *fields = g_new0(ProtobufCMessageUnknownField, n);
+    Grpc__StartContainerRequest request = GRPC__START_CONTAINER_REQUEST__INIT;
+    g_autofree uint8_t *frame = NULL;
+    size_t length;
+
+    for (size_t i = 0; i < n; i++)
+        fields[i] = (ProtobufCMessageUnknownField){ 5, PROTOBUF_C_WIRE_TYPE_VARINT, sizeof zero,
+                                                    (uint8_t *) zero };
+    request.base.unknown_fields = fields;
+    request.base.n_unknown_fields = (unsigned int) n;
+    frame =
+        coco_ttrpc_request_encode(id, "test.Echo", "Park", 0, NULL, &request.base, &length, NULL);
+    raw_peer_send(&peer, frame, length);
+}
+
+Test(server, memory_of_calls_without_an_answer_is_bounded)
+{
+    send_large(1);
+    send_large(3);
+    cr_assert_eq(raw_peer_receive(&peer).stream_id, 3);
+    cr_assert_eq(echo.parked->len, 1);
+    coco_ttrpc_call_reply(g_ptr_array_steal_index(echo.parked, 0), NULL);
+    cr_assert_eq(raw_peer_receive(&peer).stream_id, 1);
+    send_large(5);
+    expect_alive(7);
+    cr_assert_eq(echo.parked->len, 1);
+}
+
 /* One byte at a time, and then everything at once. */
 Test(server, frames_may_come_in_any_pieces)
 {

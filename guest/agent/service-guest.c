@@ -106,7 +106,12 @@ coco_handle_mem_hotplug_by_probe(CocoTtrpcCall *call, void *user_data)
     const Grpc__MemHotplugByProbeRequest *request =
         (const Grpc__MemHotplugByProbeRequest *) coco_ttrpc_call_get_request(call);
 
-    for (size_t i = 0; i < request->n_memhotplugprobeaddr && i < PROBES_MAX; i++) {
+    if (request->n_memhotplugprobeaddr > PROBES_MAX) {
+        coco_ttrpc_call_fail(call, COCO_TTRPC_INVALID_ARGUMENT, "more than %d addresses",
+                             PROBES_MAX);
+        return;
+    }
+    for (size_t i = 0; i < request->n_memhotplugprobeaddr; i++) {
         g_autofree char *address =
             g_strdup_printf("0x%" G_GINT64_MODIFIER "x", request->memhotplugprobeaddr[i]);
 

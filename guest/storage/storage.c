@@ -490,8 +490,13 @@ remount(const CocoStoragePlace *place, const Grpc__Storage *storage, GError **er
 static bool
 remount_one(const CocoStorageTable *table, const Grpc__Storage *storage, GError **error)
 {
-    g_autofree char *path = coco_storage_path(table, storage->mount_point, error);
+    g_autofree char *path = NULL;
 
+    if (storage->n_driver_options > 0)
+        return refuse(storage, "driver option of a remount", storage->driver_options[0], error);
+    if (storage->fs_group != NULL)
+        return refuse(storage, "field of a remount", "fs_group", error);
+    path = coco_storage_path(table, storage->mount_point, error);
     if (path == NULL)
         return false;
     for (unsigned int i = 0; i < table->places->len; i++) {

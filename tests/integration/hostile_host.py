@@ -73,6 +73,13 @@ def refused_requests():
         yield f"remount of {place}", "UpdateEphemeralMounts", {1: [storage(place, options=["size=1m"])]}, INVALID_ARGUMENT
     for option in ("bind", "ro", "exec,size=1m"):
         yield f"remount with {option}", "UpdateEphemeralMounts", {1: [storage(SHM, options=[option])]}, INVALID_ARGUMENT
+    yield "remount for a group", "UpdateEphemeralMounts", {1: [storage(SHM, options=["size=1m"]) | {7: {2: 5}}]}, UNIMPLEMENTED
+    yield "remount with driver options", "UpdateEphemeralMounts", {1: [storage(SHM, driver_options=["x"])]}, UNIMPLEMENTED
+    yield "memory at too many places", "MemHotplugByProbe", {1: list(range(1, 1026))}, INVALID_ARGUMENT
+    yield "a container with devices", "CreateContainer", container(f4=[{1: "d"}]), UNIMPLEMENTED
+    yield "a container with shared mounts", "CreateContainer", container(f8=[{1: "m"}]), UNIMPLEMENTED
+    yield "a storage that knows no group", "CreateContainer", container(
+        storages=[storage(f"{BASE}/x", "virtio-fs", fstype="virtiofs") | {7: {2: 5}}]), UNIMPLEMENTED
     yield "a second sandbox", "CreateSandbox", {5: "box"}, ALREADY_EXISTS
     yield "CPUs that are waited for", "OnlineCPUMem", {1: True}, UNIMPLEMENTED
     yield "a policy without an engine", "SetPolicy", {1: "package agent_policy"}, UNIMPLEMENTED

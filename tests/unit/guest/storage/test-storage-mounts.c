@@ -220,6 +220,37 @@ Test(storage_mounts, a_remount_changes_the_size_alone)
     cr_assert_eq(umount2(foreign, MNT_DETACH), 0);
 }
 
+Test(storage_mounts, a_remount_that_asks_for_more_is_refused)
+{
+    g_auto(Rig) rig = rig_new();
+    g_autoptr(CocoStorages) storages = coco_storages_new(rig.table);
+    g_autofree char *full = g_build_filename(rig.base, "d", NULL);
+    char *words[] = { (char *) "size=2m" };
+    Grpc__FSGroup group;
+    Grpc__Storage storage;
+    Grpc__Storage *list[] = { &storage };
+    g_autoptr(GError) group_error = NULL;
+    g_autoptr(GError) driver_error = NULL;
+
+    grpc__fsgroup__init(&group);
+    grpc__storage__init(&storage);
+    storage.fstype = (char *) "tmpfs";
+    storage.mount_point = full;
+    storage.options = words;
+    storage.n_options = 1;
+    storage.fs_group = &group;
+    cr_assert_eq(add(&rig, storages, "d", "noexec"), 0);
+    cr_assert_not(coco_storage_table_remount(rig.table, list, 1, &group_error));
+    cr_assert_eq(group_error->code, COCO_TTRPC_UNIMPLEMENTED);
+    storage.fs_group = NULL;
+    storage.driver_options = words;
+    storage.n_driver_options = 1;
+    cr_assert_not(coco_storage_table_remount(rig.table, list, 1, &driver_error));
+    cr_assert_eq(driver_error->code, COCO_TTRPC_UNIMPLEMENTED);
+    storage.n_driver_options = 0;
+    cr_assert(coco_storage_table_remount(rig.table, list, 1, NULL));
+}
+
 /* ---- beside the agent ---- */
 
 typedef struct {

@@ -107,9 +107,10 @@ static void
 watch_memory(CocoContainer *container)
 {
     const CocoContainerHost *host = container->host;
+    g_autofree char *name = g_strconcat("container ", container->id, NULL);
     g_autoptr(GError) error = NULL;
 
-    container->memory_watch = coco_memory_watch_new(container->id, container->cgroup, host->files,
+    container->memory_watch = coco_memory_watch_new(name, container->cgroup, host->files,
                                                     host->reaper, on_oom_kill, container, &error);
     if (container->memory_watch == NULL)
         g_message("container %s: out-of-memory kills will not be told: %s", container->id,

@@ -15,6 +15,7 @@
 #include "guest/pod/namespaces.h"
 #include "guest/pod/termination-log.h"
 #include "guest/storage/disk-wait.h"
+#include "guest/system/memory-watch.h"
 #include "guest/system/modules.h"
 #include "guest/system/paths.h"
 #include "guest/system/sysctl.h"
@@ -50,6 +51,7 @@ struct _CocoSandbox {
     CocoStorages *storages;
     GHashTable *containers; /* id -> Entry */
     CocoOomEvents *oom_events;
+    CocoMemoryWatch *memory_watch; /* nullable: of all containers together */
 };
 
 struct _Pending {
@@ -99,6 +101,26 @@ coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoOomEv
     coco_oom_events_wait(sandbox->oom_events, cancellable, func, user_data);
 }
 
+/* Its container tells whose process it was. */
+static void
+on_pod_oom(void *user_data)
+{
+}
+
+static CocoMemoryWatch *
+watch_pod(const CocoSandbox *sandbox)
+{
+    g_autofree char *cgroup =
+        g_build_filename(coco_layout_get_cgroups(sandbox->layout), "pod", NULL);
+    g_autoptr(GError) error = NULL;
+    CocoMemoryWatch *watch = coco_memory_watch_new("the pod", cgroup, sandbox->host.files,
+                                                   sandbox->host.reaper, on_pod_oom, NULL, &error);
+
+    if (watch == NULL)
+        g_debug("the pod's memory is not watched: %s", error->message);
+    return watch;
+}
+
 /* ---- the sandbox ---- */
 
 CocoSandbox *
@@ -117,6 +139,7 @@ coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun)
     sandbox->storages = coco_storages_new(sandbox->storage_table);
     sandbox->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
     sandbox->oom_events = coco_oom_events_new();
+    sandbox->memory_watch = watch_pod(sandbox);
     return sandbox;
 }
 
@@ -128,6 +151,7 @@ coco_sandbox_free(CocoSandbox *sandbox)
     coco_oom_events_end(sandbox->oom_events);
     coco_storage_table_stop(sandbox->storage_table);
     g_hash_table_unref(sandbox->containers);
+    coco_memory_watch_free(sandbox->memory_watch);
     coco_file_watcher_unref(sandbox->host.files);
     coco_storages_free(sandbox->storages);
     coco_storage_table_free(sandbox->storage_table);

@@ -128,7 +128,7 @@ kill_some(CocoMemoryWatch *watch, const CocoCgroupMemory *memory)
     watch->killer = pid;
     watch->timer_id = g_timeout_add(KILL_TIMEOUT_MS, on_kill_timeout, watch);
     coco_reaper_watch(watch->reaper, pid, on_killer_exit, watch);
-    g_message("container %s: at its memory limit of %" G_GUINT64_FORMAT
+    g_message("%s: at its memory limit of %" G_GUINT64_FORMAT
               " bytes it only reads its programs again: the kernel is told to kill",
               watch->name, memory->limit);
 }

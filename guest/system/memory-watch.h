@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The memory of one container's cgroup: tells when the kernel has killed a process of it for want
- * of memory, and makes the kernel kill where it would go on for ever.
+ * The memory of one container's cgroup, or of all of a pod: tells when the kernel has killed a
+ * process of it for want of memory, and makes the kernel kill where it would go on for ever.
  *
  * In a VM the pages of a container's programs are charged to the container (on a host they mostly
  * are not, since whoever unpacked the image read them first). At the limit, where all else is
@@ -32,7 +32,8 @@ typedef struct _CocoMemoryWatch CocoMemoryWatch;
 /* The kernel has killed. The watch may be freed in it. */
 typedef void (*CocoMemoryWatchFunc)(void *user_data);
 
-/* name: of the container, for the log. NULL with error set when cgroup has no memory.events. */
+/* name: of whose cgroup it is, for the log. NULL with error set when cgroup has no memory.events.
+ */
 CocoMemoryWatch *coco_memory_watch_new(const char *name, const char *cgroup,
                                        CocoFileWatcher *watcher, CocoReaper *reaper,
                                        CocoMemoryWatchFunc func, void *user_data, GError **error);

@@ -160,7 +160,8 @@ def with_memory_hog(case, limit, *command):
     root = ociconfig.root_file_system(case.directory)
     shutil.copy(paths.MEMORY_HOG, root / "bin")
     spec = ociconfig.base(root, *command)
-    spec["linux"]["resources"]["memory"] = {"limit": limit}
+    if limit:
+        spec["linux"]["resources"]["memory"] = {"limit": limit}
     return ociconfig.write(case.directory / "config.json", spec)
 
 
@@ -182,6 +183,37 @@ def test_no_memory_but_its_own_program(case):
         equal(topics[-1], "/tasks/exit", f"{topics}")
         equal((topics.count("/tasks/oom"), counts["oom_kill"]), (2, 2))
     assert counts.get("oom_kill", 0) >= 1, metrics
+
+
+def oom_kills(container):
+    metrics = container.metrics()
+    return (metrics.get("memory_events") or metrics["memory_oom_control"]).get("oom_kill", 0)
+
+
+def test_several_that_only_read_their_programs(case):
+    """The same with more processes than processors: killing one is enough. (With 41 MiB each, half of the program fits, and they
+    go on, slowly.)"""
+    watch = case.events()
+    script = "for i in 1 2 3; do memory-hog 42 1000 & done; wait"
+    container = case.container(config=with_memory_hog(case, 128 * MEBI, "sh", "-c", script), log=case.directory / "log")
+    watch.wait("/tasks/oom", container.id, 30)
+    equal(container.status(), "RUNNING")
+    equal(oom_kills(container), 1)
+
+
+def test_no_memory_in_the_pod(case):
+    """Containers without limits of their own are out of memory when the pod is, and the guest lives on."""
+    watch = case.events()
+    script = "memory-hog; echo ended with $?; sleep 1000"
+    container = case.container(config=with_memory_hog(case, 0, "sh", "-c", script), log=case.directory / "log")
+    watch.wait("/tasks/oom", container.id, 60)
+    assert events.wait_for_text(case.directory / "log", "ended with 137", 20)
+    equal(container.status(), "RUNNING")
+    assert oom_kills(container) >= 1
+
+
+test_several_that_only_read_their_programs.runtimes = ("coco",)
+test_no_memory_in_the_pod.runtimes = ("coco",)
 
 
 def test_files_at_the_limit(case):

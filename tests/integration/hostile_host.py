@@ -109,7 +109,18 @@ def test_each_request_is_refused(case):
     assert not wrong, "\n".join(wrong)
     good = agent.call(AGENT, "UpdateEphemeralMounts", wire.message({1: [storage(SHM, options=["remount", "size=2097152"])]}))
     equal(good.code, 0, good)
+    removes_what_waits_for_a_disk(agent)
     serves_while_the_file_server_hangs(case, launcher, agent)
+
+
+def removes_what_waits_for_a_disk(agent):
+    """It is in the table from the first: its id is taken, and it can be removed."""
+    request = wire.message(container("waits", [storage(f"{BASE}/waits/x", "blk", "1e", "ext4")]))
+    waiting = agent.send(AGENT, "CreateContainer", request)
+    equal(agent.call(AGENT, "CreateContainer", request).code, ALREADY_EXISTS)
+    equal(agent.call(AGENT, "RemoveContainer", wire.message({1: "waits"})).code, 0)
+    equal(agent.reply_to(waiting).code, CANCELLED)
+    equal(agent.call(AGENT, "RemoveContainer", wire.message({1: "waits"})).code, NOT_FOUND)
 
 
 def serves_while_the_file_server_hangs(case, launcher, agent):

@@ -200,6 +200,7 @@ coco_pod_disks_attach(CocoPodDisks *disks, const CocoLaunchDisk *list, size_t n,
 {
     Job *job = g_new0(Job, 1);
 
+    coco_pod_vm_note_disks(disks->vm, list, n);
     job->verb = COCO_LAUNCHER_ATTACH;
     job->list = g_new(CocoLaunchDisk, n);
     for (size_t i = 0; i < n; i++)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Effects of the VM's states: the launcher run, the set-up, the end of what was left running, and
- * the order of the end: a guest that speaks is asked to leave, for a short time; QEMU is killed;
- * then the console logger reads its end of file and virtiofsd leaves by itself; whatever is still
- * there is swept.
+ * the order of the end: a guest that writes to disks is asked to leave, for a short time; QEMU is
+ * killed; then the console logger reads its end of file and virtiofsd leaves by itself; whatever is
+ * still there is swept.
  */
 #include "shim/vm/pod-vm.h"
 
@@ -38,6 +38,7 @@ struct _CocoPodVm {
     bool decided;           /* it was told what the VM gets */
     bool has_share;
     size_t n_disks;
+    bool writes_disks; /* or has done so: its kernel may hold what is not on them yet */
     CocoLaunchResult *launched;
     CocoVmProcesses *processes;
     CocoVmSetup *setup; /* nullable: it was not launched */
@@ -351,12 +352,20 @@ coco_pod_vm_start(CocoPodVm *vm)
     vm->launcher = coco_launcher_run_async(&request, vm->signals, vm->cancellable, on_launched, vm);
 }
 
+void
+coco_pod_vm_note_disks(CocoPodVm *vm, const CocoLaunchDisk *disks, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        vm->writes_disks = vm->writes_disks || !disks[i].readonly;
+}
+
 bool
 coco_pod_vm_launch(CocoPodVm *vm, const CocoLaunchNeeds *needs, GError **error)
 {
     vm->decided = true;
     vm->has_share = needs->share;
     vm->n_disks = needs->n_disks;
+    coco_pod_vm_note_disks(vm, needs->disks, needs->n_disks);
     return vm->launcher == NULL || coco_launcher_send(vm->launcher, needs, error);
 }
 
@@ -513,13 +522,14 @@ on_taken_back(const GError *error, void *user_data)
     }
 }
 
-/* A guest that is known to be silent is not asked. */
+/* What is written to the share is on the host already: without disks there is nothing to wait for.
+ * A guest that is known to be silent is not asked. */
 static void
 enter_leaving(CocoPodVm *vm)
 {
     CocoTtrpcClient *agent = coco_vm_setup_agent(vm->setup);
 
-    if (coco_ttrpc_client_is_closed(agent) ||
+    if (!vm->writes_disks || coco_ttrpc_client_is_closed(agent) ||
         coco_watchdog_silence_us(vm->watchdog) >= (int64_t) COCO_WATCHDOG_OVERDUE_MS * 1000) {
         leave(vm);
         return;

@@ -3,8 +3,9 @@
  * The VM of a pod as the shim sees it: launch, first word of the agent, loss, end.
  *
  *     NEW --start--> LAUNCHING --launched--> CONNECTING --hello--> READY
- *      any of these --failed or stop--> STOPPING --down--> GONE
- *     READY --stop--> LEAVING --left or failed--> STOPPING
+ *     READY --stop--> LEAVING --left--> STOPPING --down--> GONE
+ *     NEW, LAUNCHING, CONNECTING --stop--> STOPPING
+ *     LAUNCHING, CONNECTING, READY, LEAVING --failed--> STOPPING
  *
  * Whoever needs the agent asks with coco_pod_vm_when_ready() and is told once, with the error that
  * ended the VM if it came to that. The error carries the last lines of the guest's console.
@@ -51,6 +52,9 @@ void coco_pod_vm_set_names(CocoPodVm *vm, const char *hostname, char *const *dns
 /* Tells the launcher what the VM gets, once. A VM that has failed by then is no error: whoever
  * waits for it hears why. */
 bool coco_pod_vm_launch(CocoPodVm *vm, const CocoLaunchNeeds *needs, GError **error);
+
+/* Such disks are attached, or will be. */
+void coco_pod_vm_note_disks(CocoPodVm *vm, const CocoLaunchDisk *disks, size_t n);
 
 /* It has been told: nothing can be added to the VM any more. */
 bool coco_pod_vm_is_decided(const CocoPodVm *vm);

@@ -6,6 +6,7 @@ import subprocess
 
 from harness import ociconfig, vmconfig, wire
 from harness.case import contains, equal
+from harness.sandbox import Sandbox
 from harness.shim import Shim
 
 RUNTIMES = ("coco",)
@@ -251,6 +252,17 @@ def test_disks_of_a_pod_that_fail(case):
 
 for function in (test_disks_of_a_pod, test_disks_of_a_pod_that_fail):
     function.shared_vm = PodOnDisks
+
+
+def test_end_of_a_sandbox(case):
+    """Shut down while the disk of a container is mounted: what was written is on it all the same."""
+    sandbox = Sandbox(case).run()
+    image = ext4(case, root=sandbox.root)
+    equal(sandbox.member("echo kept > /made; exit 5", rootfs=[mount("ext4", image, "loop", "rw")]).start().wait(), 5)
+    sandbox.good("ShutdownSandbox")
+    sandbox.wait_gone()
+    sandbox.delete(check=True)
+    equal(tool("debugfs", "-R", "cat /made", image), "kept\n")
 
 
 def test_image_in_use(case):

@@ -12,6 +12,8 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "shim/host/pod-lock.h"
+#include "shim/network/pod-netns.h"
+#include "shim/network/pod-network.h"
 
 /* Some seconds per 100 GiB, and the pages of an SNP or TDX guest have to be taken back one by one.
  */
@@ -19,6 +21,19 @@
 
 /* False with error. */
 typedef bool (*DirectoryFunc)(const CocoPodDir *dir, void *user_data);
+
+/* What a shim that was killed has left in the pod's network namespace. It must not keep us from the
+ * rest: the namespace is going to be deleted. */
+static void
+undo_network(const CocoPodDir *dir)
+{
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (coco_pod_netns_load(dir, &path) == COCO_NETNS_PATH &&
+        !coco_pod_network_undo_here(path, &error))
+        g_message("%s", error->message);
+}
 
 bool
 coco_janitor_end(const CocoPodDir *dir, int timeout_ms, pid_t *out_vm_pid, GError **error)
@@ -30,6 +45,7 @@ coco_janitor_end(const CocoPodDir *dir, int timeout_ms, pid_t *out_vm_pid, GErro
         return false;
     /* Without one it is half made, or an older version's. */
     lock = coco_pod_lock_wait(dir);
+    undo_network(dir);
     return coco_pod_dir_remove(dir, error);
 }
 

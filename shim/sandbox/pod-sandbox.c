@@ -12,6 +12,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "shim/host/pod-cgroup.h"
+#include "shim/network/pod-netns.h"
 #include "shim/pod/pod-names.h"
 #include "shim/storage/share.h"
 #include "shim/vm/pod-initdata.h"
@@ -309,6 +310,10 @@ take_size(CocoPodSandbox *sandbox, const Runtime__V1__PodSandboxConfig *config)
 static bool
 hold_network(CocoPodSandbox *sandbox, const char *path, GError **error)
 {
+    const CocoPodDir *dir = coco_pod_run_dir(sandbox->pod);
+
+    if (!coco_pod_dir_make(dir, error) || !coco_pod_netns_save_path(path, dir, error))
+        return false;
     if (path[0] == '\0')
         return true;
     sandbox->netns_fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

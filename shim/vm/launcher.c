@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <glib-unix.h>
@@ -24,6 +25,7 @@
 
 #define LINE_MAX_BYTES (64 * 1024)
 #define NEEDS_MAX_BYTES (64 * 1024)
+#define QUEUES_MAX 8
 #define FIRST_TIMEOUT_MS 12000 /* until the config line, the first thing a launcher says */
 #define LAUNCH_TIMEOUT_MS 120000
 #define SLACK_MS 5000 /* the launcher's own deadline comes first: its error says more */
@@ -46,7 +48,9 @@ struct _CocoLauncher {
     unsigned int timeout_ms; /* of the launch; 0: the config line has not come */
     int status;
     bool exited;
-    bool answered; /* a result line came */
+    bool answered;                    /* a result line came */
+    CocoLauncherConfigFunc on_config; /* nullable; once */
+    void *config_data;
 };
 
 typedef CocoLauncher Run;
@@ -61,6 +65,7 @@ coco_launch_result_free(CocoLaunchResult *result)
     g_free(result->summary);
     g_free(result->phases);
     g_strfreev(result->disks);
+    g_strfreev(result->nics);
     g_free(result->measurement);
     g_free(result);
 }
@@ -164,6 +169,7 @@ take_result(Run *run, struct json_object *object)
     result->agent = g_strdup(member_string(object, "agent"));
     result->console = g_strdup(member_string(object, "console"));
     result->disks = member_strings(object, "disks");
+    result->nics = member_strings(object, "nics");
     result->measurement = member_object(object, "measurement");
 }
 
@@ -207,6 +213,14 @@ take_config(GTask *task, struct json_object *object)
     /* While it waits for us it takes no time of its own: the pod's is bounded (pod.h, idle_ms). */
     if (!run->exited && run->input < 0)
         set_deadline(task, run->timeout_ms);
+    if (run->on_config != NULL) {
+        const CocoLauncherFacts facts = {
+            .network = member_string(object, "network"),
+            .queues = (unsigned int) CLAMP(member_int(object, "queues", 1), 1, QUEUES_MAX),
+        };
+
+        run->on_config(&facts, run->config_data);
+    }
 }
 
 static void
@@ -358,6 +372,19 @@ make_pipe(int *out_read_end, int *out_write_end, int flags)
     return true;
 }
 
+/* Descriptors go over a socket only. */
+static bool
+make_sockets(int *out_read_end, int *out_write_end)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        return false;
+    *out_read_end = ends[0];
+    *out_write_end = ends[1];
+    return true;
+}
+
 /* (transfer container) */
 static GPtrArray *
 arguments_of(const CocoLauncherCommand *command)
@@ -438,7 +465,7 @@ spawn(const CocoLauncherCommand *command, int *out_input, int *out_output, GErro
     g_auto(CocoFd) output_end = -1;
     pid_t pid;
 
-    if (access(command->program, X_OK) != 0 || !make_pipe(&input_end, &input, O_NONBLOCK) ||
+    if (access(command->program, X_OK) != 0 || !make_sockets(&input_end, &input) ||
         !make_pipe(&output, &output_end, O_NONBLOCK)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
                     "run launcher '%s': %s", command->program, g_strerror(errno));
@@ -475,6 +502,8 @@ coco_launcher_run_async(const CocoLauncherCommand *command, CocoSignals *signals
     run->result->agent_timeout_us = (int64_t) DEFAULT_AGENT_TIMEOUT_MS * 1000;
     run->program = g_strdup(command->program);
     run->verb = command->verb;
+    run->on_config = command->on_config;
+    run->config_data = command->config_data;
     g_task_set_task_data(task, run, run_free);
     run->pid = spawn(command, &run->input, &run->output, &run->error);
     if (run->pid < 0) {
@@ -493,40 +522,38 @@ coco_launcher_run_async(const CocoLauncherCommand *command, CocoSignals *signals
     return run;
 }
 
-static char *
-line_of(const CocoLaunchNeeds *needs)
+/* The line and the descriptors in one message: nothing of it comes without the other. */
+static bool
+send_line(int socket, const char *line, size_t length, const GArray *fds)
 {
-    struct json_object *line = json_object_new_object();
-    struct json_object *disks = json_object_new_array();
-    char *text;
+    size_t size = sizeof(int) * fds->len;
+    g_autofree char *control = g_malloc0(CMSG_SPACE(size));
+    struct iovec bytes = { .iov_base = (void *) line, .iov_len = length };
+    struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
 
-    for (size_t i = 0; i < needs->n_disks; i++) {
-        struct json_object *disk = json_object_new_object();
+    if (size > 0) {
+        struct cmsghdr *header;
 
-        (void) json_object_object_add(disk, "path", json_object_new_string(needs->disks[i].path));
-        (void) json_object_object_add(disk, "readonly",
-                                      json_object_new_boolean(needs->disks[i].readonly));
-        (void) json_object_array_add(disks, disk);
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(size);
+        header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(size);
+        memcpy(CMSG_DATA(header), fds->data, size);
     }
-    (void) json_object_object_add(line, "share", json_object_new_boolean(needs->share));
-    (void) json_object_object_add(line, "hotplug", json_object_new_boolean(needs->hotplug));
-    (void) json_object_object_add(line, "vcpus", json_object_new_int64(needs->size.vcpus));
-    (void) json_object_object_add(line, "memory_mib",
-                                  json_object_new_int64(needs->size.memory_mib));
-    (void) json_object_object_add(line, "disks", disks);
-    text = g_strconcat(json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN), "\n", NULL);
-    (void) json_object_put(line);
-    return text;
+    return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t) length;
 }
 
 bool
 coco_launcher_send(CocoLauncher *launcher, const CocoLaunchNeeds *needs, GError **error)
 {
-    g_autofree char *line = line_of(needs);
+    g_autofree char *line = coco_launch_needs_line(needs);
+    g_autoptr(GArray) fds = coco_launch_needs_descriptors(needs);
     g_auto(CocoFd) input = coco_fd_steal(&launcher->input);
     size_t length = strlen(line);
 
-    /* So much fits into a pipe that nobody has read from yet. */
+    /* So much fits into a socket that nobody has read from yet. */
     if (length > NEEDS_MAX_BYTES) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
                     "the paths of %zu disks are too long", needs->n_disks);
@@ -534,7 +561,7 @@ coco_launcher_send(CocoLauncher *launcher, const CocoLaunchNeeds *needs, GError 
     }
     if (launcher->timeout_ms > 0 && !launcher->exited)
         set_deadline(launcher->task, launcher->timeout_ms);
-    if (write(input, line, length) != (ssize_t) length)
+    if (!send_line(input, line, length, fds))
         g_debug("launcher '%s' takes no request: %s", launcher->program, g_strerror(errno));
     return true;
 }

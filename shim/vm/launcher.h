@@ -16,7 +16,7 @@
 #include <gio/gio.h>
 
 #include "shim/host/signals.h"
-#include "shim/vm/pod-size.h"
+#include "shim/vm/launch-needs.h"
 
 typedef enum {
     COCO_LAUNCHER_LAUNCH,
@@ -24,6 +24,14 @@ typedef enum {
     COCO_LAUNCHER_DETACH,
     COCO_N_LAUNCHER_VERBS,
 } CocoLauncherVerb;
+
+/* What the config says, as far as it is for others to know; valid for the call. */
+typedef struct {
+    const char *network; /* [network] model */
+    unsigned int queues; /* of an interface */
+} CocoLauncherFacts;
+
+typedef void (*CocoLauncherConfigFunc)(const CocoLauncherFacts *facts, void *user_data);
 
 typedef struct {
     CocoLauncherVerb verb;
@@ -34,22 +42,9 @@ typedef struct {
     const char *initdata; /* launch: file with the initdata annotation of the pod; nullable */
     const char *tees[2];  /* launch: each must be the TEE of the config; nullable */
     char *const *places;  /* detach: which disks; NULL-terminated */
+    CocoLauncherConfigFunc on_config; /* launch: once, when the config has been read; nullable */
+    void *config_data;
 } CocoLauncherCommand;
-
-/* What the VM gets is known later than that it will be wanted: the launcher gets ready and waits.
- */
-typedef struct {
-    const char *path; /* a file or a block device */
-    bool readonly;
-} CocoLaunchDisk;
-
-typedef struct {
-    bool share;   /* the directory of the command is exported */
-    bool hotplug; /* disks may be attached later */
-    CocoPodSize size;
-    const CocoLaunchDisk *disks;
-    size_t n_disks;
-} CocoLaunchNeeds;
 
 typedef struct _CocoLauncher CocoLauncher;
 
@@ -63,6 +58,7 @@ typedef struct {
     char *summary;       /* "tee none, accel tcg, transport channel" for the log */
     char *phases;        /* "config 1 ms, start 250 ms" for the log */
     char **disks;        /* where the guest has each disk, as Kata's agent protocol writes it */
+    char **nics;         /* the same for interfaces */
     char *measurement;   /* JSON object of the values that attestation should show; NULL: no TEE */
     int64_t agent_timeout_us;
 } CocoLaunchResult;

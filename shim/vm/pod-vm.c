@@ -14,6 +14,7 @@
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 #include "shim/vm/pod-vm-fsm.h"
+#include "shim/vm/vm-network.h"
 #include "shim/vm/vm-processes.h"
 #include "shim/vm/vm-setup.h"
 #include "shim/vm/vm-sweep.h"
@@ -34,11 +35,11 @@ struct _CocoPodVm {
     CocoPodVmState state;
     GCancellable *cancellable; /* of the launch */
     bool launcher_runs;
-    CocoLauncher *launcher; /* nullable: none that waits */
-    bool decided;           /* it was told what the VM gets */
+    bool decided; /* what the VM gets */
     bool has_share;
     size_t n_disks;
     bool writes_disks; /* or has done so: its kernel may hold what is not on them yet */
+    CocoVmNetwork *network;
     CocoLaunchResult *launched;
     CocoVmProcesses *processes;
     CocoVmSetup *setup; /* nullable: it was not launched */
@@ -58,6 +59,7 @@ struct _CocoPodVm {
 
 static void on_agent_closed(CocoTtrpcClient *client, const GError *reason, void *user_data);
 static void on_process_gone(CocoVmProcess which, void *user_data);
+static void on_network_failed(const GError *error, void *user_data);
 static void leave(CocoPodVm *vm);
 static void enter_stopping(CocoPodVm *vm);
 static void continue_stopping(CocoPodVm *vm);
@@ -101,6 +103,7 @@ coco_pod_vm_new(const CocoPodDir *dir, CocoSignals *signals, const char *pod_id,
     vm->ready_waiters = coco_waiters_new();
     vm->stop_waiters = coco_waiters_new();
     vm->processes = coco_vm_processes_new(on_process_gone, vm);
+    vm->network = coco_vm_network_new(dir, signals, on_network_failed, vm);
     return vm;
 }
 
@@ -118,6 +121,7 @@ coco_pod_vm_free(CocoPodVm *vm)
     g_clear_pointer(&vm->watchdog, coco_watchdog_free);
     g_clear_pointer(&vm->setup, coco_vm_setup_free);
     coco_launch_result_free(vm->launched);
+    coco_vm_network_free(vm->network);
     g_clear_error(&vm->reason);
     coco_waiters_free(vm->ready_waiters);
     coco_waiters_free(vm->stop_waiters);
@@ -281,6 +285,7 @@ begin_set_up(CocoPodVm *vm)
         .hostname = vm->hostname,
         .dns = vm->dns,
         .has_share = vm->launched->virtiofsd_pid > 0,
+        .network = coco_vm_network_pod(vm->network),
     };
 
     vm->setup = coco_vm_setup_new(&config);
@@ -295,7 +300,7 @@ on_launched(GObject *source, GAsyncResult *result, void *user_data)
     CocoPodVm *vm = user_data;
 
     vm->launcher_runs = false;
-    vm->launcher = NULL;
+    coco_vm_network_set_launcher(vm->network, NULL);
     if (launched == NULL || vm->state != COCO_POD_VM_LAUNCHING) {
         coco_launch_result_free(launched);
         if (vm->state == COCO_POD_VM_STOPPING)
@@ -322,7 +327,18 @@ on_launched(GObject *source, GAsyncResult *result, void *user_data)
         fail(vm, error);
         return;
     }
-    begin_set_up(vm);
+    if (coco_vm_network_launched(vm->network, launched->nics, &error))
+        begin_set_up(vm);
+    else
+        fail(vm, error);
+}
+
+static void
+on_network_failed(const GError *error, void *user_data)
+{
+    CocoPodVm *vm = user_data;
+
+    fail(vm, error);
 }
 
 void
@@ -335,6 +351,8 @@ coco_pod_vm_start(CocoPodVm *vm)
         .run_dir = coco_pod_dir_path(vm->dir),
         .share = coco_pod_dir_shared(vm->dir),
         .initdata = coco_pod_initdata_file(vm->dir),
+        .on_config = coco_vm_network_configure,
+        .config_data = vm->network,
     };
     g_autofree char *annotated = NULL;
     g_autoptr(GError) error = NULL;
@@ -349,7 +367,9 @@ coco_pod_vm_start(CocoPodVm *vm)
     request.tees[1] = annotated;
     vm->started_at = g_get_monotonic_time();
     vm->launcher_runs = true;
-    vm->launcher = coco_launcher_run_async(&request, vm->signals, vm->cancellable, on_launched, vm);
+    coco_vm_network_set_launcher(
+        vm->network,
+        coco_launcher_run_async(&request, vm->signals, vm->cancellable, on_launched, vm));
 }
 
 void
@@ -366,7 +386,7 @@ coco_pod_vm_launch(CocoPodVm *vm, const CocoLaunchNeeds *needs, GError **error)
     vm->has_share = needs->share;
     vm->n_disks = needs->n_disks;
     coco_pod_vm_note_disks(vm, needs->disks, needs->n_disks);
-    return vm->launcher == NULL || coco_launcher_send(vm->launcher, needs, error);
+    return coco_vm_network_launch(vm->network, needs, error);
 }
 
 bool
@@ -422,6 +442,18 @@ enter_gone(CocoPodVm *vm)
 }
 
 static void
+on_network_undone(const GError *error, void *user_data)
+{
+    CocoPodVm *vm = user_data;
+
+    if (error != NULL)
+        g_warning("vm %s: %s", vm->pod_id, error->message);
+    if (step(vm, COCO_POD_VM_EV_DOWN))
+        enter_gone(vm);
+}
+
+/* Nobody uses the network any more. */
+static void
 on_swept(const GError *error, void *user_data)
 {
     CocoPodVm *vm = user_data;
@@ -429,8 +461,7 @@ on_swept(const GError *error, void *user_data)
     vm->sweep = NULL;
     if (error != NULL)
         g_warning("vm %s: %s", vm->pod_id, error->message);
-    if (step(vm, COCO_POD_VM_EV_DOWN))
-        enter_gone(vm);
+    coco_vm_network_undo(vm->network, on_network_undone, vm);
 }
 
 static void

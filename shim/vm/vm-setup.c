@@ -17,6 +17,7 @@ struct _CocoVmSetup {
     GCancellable *cancellable; /* of the call under way */
     CocoTtrpcClient *agent;
     size_t n_done;
+    size_t n_interfaces; /* that the guest has */
     int64_t undo_by;
     CocoWaiterFunc func; /* NULL: nobody is to be told */
     void *user_data;
@@ -26,6 +27,9 @@ static void connect_to_agent(CocoVmSetup *setup);
 static void check_agent(CocoVmSetup *setup);
 static void create_sandbox(CocoVmSetup *setup);
 static void destroy_sandbox(CocoVmSetup *setup);
+static void update_interfaces(CocoVmSetup *setup);
+static void update_routes(CocoVmSetup *setup);
+static void add_neighbours(CocoVmSetup *setup);
 
 typedef struct {
     const char *name; /* for errors */
@@ -37,6 +41,9 @@ static const Step steps[] = {
     { "connect to the agent", connect_to_agent, NULL },
     { "check the agent", check_agent, NULL },
     { "set up the sandbox in the guest", create_sandbox, destroy_sandbox },
+    { "set up network interfaces in the guest", update_interfaces, NULL },
+    { "set up routes in the guest", update_routes, NULL },
+    { "set up neighbours in the guest", add_neighbours, NULL },
 };
 
 CocoVmSetup *
@@ -204,6 +211,71 @@ create_sandbox(CocoVmSetup *setup)
     share.fstype = (char *) "virtiofs";
     share.mount_point = (char *) COCO_SHARE_IN_GUEST "/";
     coco_agent_create_sandbox(&call, &sandbox);
+}
+
+static void
+on_interface(GObject *source, GAsyncResult *result, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ProtobufCMessage) reply = coco_ttrpc_client_call_finish(result, &error);
+    CocoVmSetup *setup = user_data;
+
+    if (setup->func != NULL && error != NULL) {
+        end_step(setup, error);
+    } else if (setup->func != NULL) {
+        setup->n_interfaces++;
+        update_interfaces(setup);
+    }
+    unref(setup);
+}
+
+static size_t
+count_interfaces(const CocoVmSetup *setup)
+{
+    return setup->config.network != NULL ? coco_pod_network_count(setup->config.network) : 0;
+}
+
+static void
+update_interfaces(CocoVmSetup *setup)
+{
+    const CocoPodNetwork *network = setup->config.network;
+    CocoAgentCall call;
+
+    if (setup->n_interfaces == count_interfaces(setup)) {
+        end_step(setup, NULL);
+        return;
+    }
+    call = call_of(setup, setup->config.timeout_us, on_interface);
+    coco_agent_update_interface(&call, coco_pod_network_interface(network, setup->n_interfaces));
+}
+
+/* Also when there are none: those that the kernel has guessed go. */
+static void
+update_routes(CocoVmSetup *setup)
+{
+    CocoAgentCall call;
+
+    if (count_interfaces(setup) == 0) {
+        end_step(setup, NULL);
+        return;
+    }
+    call = call_of(setup, setup->config.timeout_us, on_answer);
+    coco_agent_update_routes(&call, coco_pod_network_routes(setup->config.network));
+}
+
+static void
+add_neighbours(CocoVmSetup *setup)
+{
+    const Grpc__ARPNeighbors *neighbours =
+        count_interfaces(setup) > 0 ? coco_pod_network_neighbours(setup->config.network) : NULL;
+    CocoAgentCall call;
+
+    if (neighbours == NULL || neighbours->n_arpneighbors == 0) {
+        end_step(setup, NULL);
+        return;
+    }
+    call = call_of(setup, setup->config.timeout_us, on_answer);
+    coco_agent_add_arp_neighbors(&call, neighbours);
 }
 
 void

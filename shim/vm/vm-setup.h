@@ -16,6 +16,7 @@
 
 #include "guest-protocol/ttrpc/ttrpc-client.h"
 #include "shim/host/waiters.h"
+#include "shim/network/pod-network.h"
 
 typedef struct {
     const char *agent;  /* its address, guest-protocol/ttrpc/transport.h */
@@ -24,6 +25,7 @@ typedef struct {
     const char *hostname;
     char *const *dns;
     bool has_share;
+    const CocoPodNetwork *network; /* lent, too; nullable */
 } CocoVmSetupConfig;
 
 typedef struct _CocoVmSetup CocoVmSetup;

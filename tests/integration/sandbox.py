@@ -96,7 +96,7 @@ def test_order_is_kept(case):
 
 def test_start_fails(case):
     """One error that says why; the sandbox counts as stopped, and is removed as any."""
-    config = vmconfig.write(case.directory / "broken.conf", guest={"kernel": "/nonexistent/kernel"})
+    config = vmconfig.write(case.directory / "broken.conf", guest={"kernel": "/nonexistent/kernel"}, network={"model": "none"})
     sandbox = Sandbox(case)
     sandbox.start(config=config)
     sandbox.good("CreateSandbox")

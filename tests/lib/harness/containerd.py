@@ -76,7 +76,9 @@ class Node:
         self.state = self.base / "state"
         self.socket = self.base / "c.sock"
         self.log = self.base / "containerd.log"
-        self.config = config or vmconfig.write(self.base / "coco.conf")
+        # Without a CNI plugin CRI's pods have the host's network, which a VM cannot share.
+        network = {"network": {"model": "none"}} if cri else {}
+        self.config = config or vmconfig.write(self.base / "coco.conf", **network)
         for name in ("tmp", "fifo", "opt", "run"):
             (self.base / name).mkdir(mode=0o711, exist_ok=True)
         self.environment = dict(os.environ, COCO_RUN_DIR=str(self.run_dir), COCO_CONFIG=str(self.config),

@@ -3,7 +3,7 @@
 containers in it."""
 import json
 
-from . import ociconfig, processes, ttrpc, wire
+from . import ociconfig, processes, ttrpc, vmconfig, wire
 from .containerd import NAMESPACE
 from .shim import Shim
 
@@ -70,7 +70,9 @@ class Sandbox(Shim):
         self.root = ociconfig.root_file_system(case.directory)
 
     def start(self, config=None):
-        env = {"MAX_SHIM_VERSION": "2"} | ({"COCO_CONFIG": str(config)} if config else {})
+        # Most tests name no network namespace, which means the host's.
+        config = config or vmconfig.write(self.case.directory / "sandbox.conf", network={"model": "none"})
+        env = {"MAX_SHIM_VERSION": "2", "COCO_CONFIG": str(config)}
         params = {1: self.id, 2: NAMESPACE, 4: "v2.3.4", 5: f"{self.node.socket}.ttrpc", 6: str(self.node.socket)}
         result = super().start(stdin=wire.message(params), env=env)
         assert wire.one(result.stdout, 1) == 3, result

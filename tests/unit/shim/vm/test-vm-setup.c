@@ -22,6 +22,8 @@ typedef enum {
     CHECK,
     CREATE,
     DESTROY,
+    INTERFACE,
+    ROUTES,
     N_METHODS
 } Method;
 typedef enum {
@@ -37,6 +39,7 @@ static GString *seen; /* a letter a call */
 static CocoTtrpcCall *held;
 static CocoTtrpcServer *server;
 static CocoVmSetup *setup;
+static CocoPodNetwork *network; /* nullable */
 static char *directory;
 static char *address;
 static int listener;
@@ -47,7 +50,7 @@ static GError *failure;
 static void
 behave(CocoTtrpcCall *call, Method method)
 {
-    g_string_append_c(seen, "hcd"[method]);
+    g_string_append_c(seen, "hcdir"[method]);
     switch (behaviour[method]) {
     case ANSWERS:
         coco_ttrpc_call_reply(call, NULL);
@@ -89,15 +92,38 @@ on_destroy(CocoTtrpcCall *call, void *user_data)
     behave(call, DESTROY);
 }
 
+static void
+on_interface(CocoTtrpcCall *call, void *user_data)
+{
+    const Grpc__UpdateInterfaceRequest *request =
+        (const Grpc__UpdateInterfaceRequest *) coco_ttrpc_call_get_request(call);
+
+    cr_assert_str_eq(request->interface->devicepath, "19/00");
+    behave(call, INTERFACE);
+}
+
+static void
+on_routes(CocoTtrpcCall *call, void *user_data)
+{
+    const Grpc__UpdateRoutesRequest *request =
+        (const Grpc__UpdateRoutesRequest *) coco_ttrpc_call_get_request(call);
+
+    cr_assert_eq(request->routes->n_routes, 1);
+    behave(call, ROUTES);
+}
+
 static const CocoTtrpcMethod health_methods[] = {
     { "Check", &grpc__check_request__descriptor, on_check },
 };
 static const CocoTtrpcMethod agent_methods[] = {
     { "CreateSandbox", &grpc__create_sandbox_request__descriptor, on_create },
     { "DestroySandbox", &grpc__destroy_sandbox_request__descriptor, on_destroy },
+    { "UpdateInterface", &grpc__update_interface_request__descriptor, on_interface },
+    { "UpdateRoutes", &grpc__update_routes_request__descriptor, on_routes },
 };
 static const CocoTtrpcService health = { "grpc.Health", health_methods, 1 };
-static const CocoTtrpcService agent = { "grpc.AgentService", agent_methods, 2 };
+static const CocoTtrpcService agent = { "grpc.AgentService", agent_methods,
+                                        G_N_ELEMENTS(agent_methods) };
 
 static gboolean
 on_connection(int fd, GIOCondition condition, void *user_data)
@@ -170,7 +196,8 @@ start(int64_t timeout_us)
                                        .timeout_us = timeout_us,
                                        .pod_id = "pod",
                                        .hostname = "name",
-                                       .has_share = true };
+                                       .has_share = true,
+                                       .network = network };
 
     setup = coco_vm_setup_new(&config);
     coco_vm_setup_start(setup, on_told, NULL);
@@ -197,6 +224,31 @@ Test(vm_setup, does_its_steps_and_takes_them_back)
     wait_until_told(2);
     cr_assert_null(failure);
     cr_assert_str_eq(seen->str, "hcd");
+}
+
+/* What a step has to do may be nothing (no neighbours), or several calls. */
+Test(vm_setup, gives_the_guest_its_network)
+{
+    network = coco_pod_network_new(NULL);
+    coco_pod_network_set_user(network);
+    coco_pod_network_set_place(network, 0, "19/00");
+    start(LONG_US);
+    wait_until_told(1);
+    cr_assert_null(failure);
+    cr_assert_str_eq(seen->str, "hcir");
+    g_clear_pointer(&network, coco_pod_network_free);
+}
+
+Test(vm_setup, an_interface_is_refused)
+{
+    network = coco_pod_network_new(NULL);
+    coco_pod_network_set_user(network);
+    coco_pod_network_set_place(network, 0, "19/00");
+    behaviour[INTERFACE] = REFUSES;
+    refusal = COCO_TTRPC_NOT_FOUND;
+    start(LONG_US);
+    fails_with(COCO_TTRPC_NOT_FOUND, "set up network interfaces in the guest: no");
+    g_clear_pointer(&network, coco_pod_network_free);
 }
 
 Test(vm_setup, nobody_listens)

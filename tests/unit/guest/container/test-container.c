@@ -388,6 +388,6 @@ Test(container, bad_requests_have_codes, .timeout = 30)
     cr_assert_eq(simple(&rig, "StatsContainer", "none", NULL), COCO_TTRPC_NOT_FOUND);
     cr_assert_eq(simple(&rig, "PauseContainer", "none", NULL), COCO_TTRPC_NOT_FOUND);
     cr_assert_eq(simple(&rig, "ReadStdout", "", NULL), COCO_TTRPC_INVALID_ARGUMENT);
-    cr_assert_eq(simple(&rig, "ListRoutes", "x", NULL), COCO_TTRPC_UNIMPLEMENTED);
+    cr_assert_eq(simple(&rig, "AddSwap", "x", NULL), COCO_TTRPC_UNIMPLEMENTED);
     cr_assert_eq(simple(&rig, "SetPolicy", "x", NULL), COCO_TTRPC_UNIMPLEMENTED);
 }

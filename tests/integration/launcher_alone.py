@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """coco-vmm from a terminal, without any shim: launch, list, xml, destroy; what it prints and what it leaves."""
+import filecmp
 import json
 import os
 import pathlib
@@ -53,8 +54,12 @@ def check_logs(directory):
 
 
 def test_qemu_is_unprivileged_and_sandboxed(case):
+    """Nor is what it boots from its own: the host's one copy, which it cannot write."""
     launcher = Launcher(case)
-    done = launcher.launch()[0][-1]
+    done = launcher.launch("--set", "host.boot_files=copy")[0][-1]
+    stored = [path for path in pathlib.Path("/run/coco/boot").iterdir() if filecmp.cmp(path, paths.KERNEL, shallow=False)]
+    equal({(path.stat().st_uid, path.stat().st_mode & 0o7777) for path in stored}, {(0, 0o444)}, "copies of the kernel")
+    equal(pathlib.Path("/run/coco/boot").stat().st_mode & 0o7777, 0o711)
     status = pathlib.Path(f"/proc/{done['pid']}/status").read_text()
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert "0" not in fields["Uid"].split() and "0" not in fields["Gid"].split(), fields["Uid"]

@@ -19,6 +19,7 @@
 #include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/launch/id-block-check.h"
+#include "vmm/launch/measure-cache.h"
 #include "vmm/launch/measure-plan.h"
 
 /* The child's answer is a line of hex digests. */
@@ -152,15 +153,13 @@ answer(const CocoLaunchPlan *plan, int fd)
     _exit(write(fd, text, length) == (ssize_t) length ? 0 : 1);
 }
 
-bool
-coco_launch_measure_start(CocoLaunchMeasure *measure, const CocoLaunchPlan *plan, GError **error)
+static bool
+start_child(CocoLaunchMeasure *measure, const CocoLaunchPlan *plan, GError **error)
 {
     g_auto(CocoFd) out = -1;
     int ends[2];
     pid_t pid;
 
-    if (coco_vm_config_choice(plan->config, COCO_KEY_VM_TEE) == COCO_TEE_NONE)
-        return true;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return coco_vmm_error_errno(error, errno, "measure: make a pipe");
     measure->fd = ends[0];
@@ -176,6 +175,19 @@ coco_launch_measure_start(CocoLaunchMeasure *measure, const CocoLaunchPlan *plan
     if (measure->pidfd < 0)
         return coco_vmm_error_errno(error, errno, "measure: open process %d", (int) pid);
     return true;
+}
+
+bool
+coco_launch_measure_start(CocoLaunchMeasure *measure, const CocoLaunchPlan *plan, const char *store,
+                          GError **error)
+{
+    if (coco_vm_config_choice(plan->config, COCO_KEY_VM_TEE) == COCO_TEE_NONE)
+        return true;
+    measure->store = store;
+    measure->key = coco_measure_cache_key(plan);
+    if (measure->key != NULL)
+        measure->known = coco_measure_cache_get(store, measure->key);
+    return measure->known != NULL || start_child(measure, plan, error);
 }
 
 static bool
@@ -215,8 +227,10 @@ coco_launch_measure_finish(CocoLaunchMeasure *measure, gint64 deadline, json_obj
     const char *message;
 
     *out_values = NULL;
-    if (measure->fd < 0)
+    if (measure->fd < 0) {
+        *out_values = json_object_get(measure->known);
         return true;
+    }
     if (!read_answer(measure->fd, deadline, text, error))
         return false;
     line = json_tokener_parse(text->str);
@@ -227,6 +241,8 @@ coco_launch_measure_finish(CocoLaunchMeasure *measure, gint64 deadline, json_obj
     }
     if (json_object_object_get_ex(line, "values", &values)) {
         *out_values = json_object_get(values);
+        if (measure->key != NULL)
+            coco_measure_cache_put(measure->store, measure->key, values);
         return true;
     }
     message = coco_json_string(line, "message");
@@ -242,4 +258,6 @@ coco_launch_measure_clear(CocoLaunchMeasure *measure)
         (void) pidfd_send_signal(measure->pidfd, SIGKILL, NULL, 0);
     coco_fd_clear(&measure->pidfd);
     coco_fd_clear(&measure->fd);
+    g_clear_pointer(&measure->known, json_object_put);
+    g_clear_pointer(&measure->key, g_free);
 }

@@ -13,6 +13,7 @@
 #include "vmm/config/vmm-error.h"
 #include "vmm/domain/domain-xml.h"
 #include "vmm/domain/qemu-conf.h"
+#include "vmm/tee/boot-store.h"
 #include "vmm/tee/tee-config.h"
 #include "vmm/tee/tee.h"
 
@@ -253,12 +254,13 @@ static bool
 open_boot_files(CocoLaunchPlan *plan, GError **error)
 {
     g_autofree char *copies = coco_run_dir_file(plan->run_dir, "vm/boot");
+    const char *store = geteuid() == 0 ? COCO_BOOT_STORE : NULL;
     bool copy =
         coco_vm_config_choice(plan->config, COCO_KEY_HOST_BOOT_FILES) == COCO_BOOT_FILES_COPY;
 
     if (copy)
-        return coco_boot_files_open(plan->boot, copies, error) && check_files(plan, error);
-    return check_files(plan, error) && coco_boot_files_open(plan->boot, copies, error);
+        return coco_boot_files_open(plan->boot, copies, store, error) && check_files(plan, error);
+    return check_files(plan, error) && coco_boot_files_open(plan->boot, copies, NULL, error);
 }
 
 /* A program; a URL is asked when the time comes. */

@@ -26,6 +26,7 @@
 #include "vmm/run/process-finder.h"
 #include "vmm/run/spawn.h"
 #include "vmm/run/vm-state.h"
+#include "vmm/tee/boot-store.h"
 #include "vmm/tee/tee-config.h"
 #include "vmm/tee/tee-probe.h"
 
@@ -234,8 +235,7 @@ start_vm(Launch *launch, const CocoLaunchOptions *options, CocoWorkerResult *res
     bool started = coco_worker_watch_run(plan, NULL, launch->signal_fd, launch->deadline,
                                          options->verbose, &launch->report, result, error);
 
-    if (launch->measure.fd >= 0 &&
-        !coco_launch_measure_finish(&launch->measure, launch->deadline, &launch->measurement,
+    if (!coco_launch_measure_finish(&launch->measure, launch->deadline, &launch->measurement,
                                     &measure_error)) {
         if (started || measure_error->code == COCO_VMM_ERROR_BAD_CONFIG) {
             g_clear_error(error);
@@ -293,7 +293,8 @@ run(Launch *launch, const CocoLaunchOptions *options, GError **error)
     if (launch->signal_fd < 0 || !coco_tee_check_host(plan->config, error) ||
         !claim(launch, error) || !await_request(launch, options, error) ||
         !coco_launch_plan_check(plan, error) || !coco_launch_plan_write(plan, error) ||
-        !coco_launch_measure_start(&launch->measure, plan, error) || !start_console(launch, error))
+        !coco_launch_measure_start(&launch->measure, plan, COCO_BOOT_STORE, error) ||
+        !start_console(launch, error))
         return false;
     coco_launch_report_phase(&launch->report, "probe");
     return start_vm(launch, options, &result, error) && finish(launch, &result, error);

@@ -2,22 +2,20 @@
 /*
  * Opens, copies and decodes (boot-files.h).
  *
- * A copy costs memory where the run directory is on tmpfs, until QEMU has read it; on file systems
- * that can, it is a clone without data.
+ * What cannot be had from the store is copied for this VM alone, which costs memory where the run
+ * directory is on tmpfs, until QEMU has read it.
  */
 #include "vmm/tee/boot-files.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/byte-text.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/boot-store.h"
 
 #define MAX_BLOB (64 * 1024)
 #define MAX_IMAGE (G_GUINT64_CONSTANT(2) << 30)
@@ -44,6 +42,7 @@ struct _CocoBootFiles {
     int fds[COCO_N_BOOT_FILES];
     struct stat opened[COCO_N_BOOT_FILES];
     char *paths[COCO_N_BOOT_FILES];
+    char *stored[COCO_N_BOOT_FILES]; /* names in the store; nullable */
     GBytes *blobs[COCO_N_BOOT_FILES];
 };
 
@@ -140,38 +139,34 @@ coco_boot_files_new(const CocoVmConfig *config, GError **error)
     return g_steal_pointer(&files);
 }
 
-static bool
-copy_data(int from, int to, off_t size)
+/* The copy is read-only for everybody, and its directory is root's. -1 with errno. */
+static int
+make_copy(CocoBootFiles *files, size_t i, int store, const char *path)
 {
-    off_t left = size;
+    int from = files->fds[i];
+    g_auto(CocoFd) to = -1;
 
-    if (ioctl(to, FICLONE, from) == 0)
-        return true;
-    while (left > 0) {
-        ssize_t n = sendfile(to, from, NULL, (size_t) MIN(left, 1 << 30));
-
-        if (n == 0)
-            errno = EIO; /* it has become shorter */
-        if (n <= 0)
-            return false;
-        left -= n;
-    }
-    return true;
+    if (store >= 0)
+        files->stored[i] = coco_boot_store_link(store, from, &files->opened[i], path);
+    if (files->stored[i] != NULL)
+        return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    to = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
+    if (to < 0 || fchmod(to, 0444) < 0 || !coco_boot_store_copy(from, to, files->opened[i].st_size))
+        return -1;
+    return coco_fd_steal(&to);
 }
 
-/* The copy's name is read-only for everybody, and its directory is root's. */
 static bool
-copy_image(CocoBootFiles *files, size_t i, const char *dir, GError **error)
+copy_image(CocoBootFiles *files, size_t i, const char *dir, int store, GError **error)
 {
     g_autofree char *path = g_build_filename(dir, kinds[i].name, NULL);
-    g_auto(CocoFd) to = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
+    g_auto(CocoFd) copy = make_copy(files, i, store, path);
     struct stat info;
 
-    if (to < 0 || fchmod(to, 0444) < 0 || !copy_data(files->fds[i], to, files->opened[i].st_size) ||
-        fstat(to, &info) < 0)
+    if (copy < 0 || fstat(copy, &info) < 0)
         return coco_vmm_error_errno(error, errno, "copy '%s' to '%s'", files->paths[i], path);
     coco_fd_clear(&files->fds[i]);
-    files->fds[i] = coco_fd_steal(&to);
+    files->fds[i] = coco_fd_steal(&copy);
     files->opened[i] = info;
     g_free(files->paths[i]);
     files->paths[i] = g_steal_pointer(&path);
@@ -179,7 +174,7 @@ copy_image(CocoBootFiles *files, size_t i, const char *dir, GError **error)
 }
 
 static bool
-open_images(CocoBootFiles *files, const char *copy_dir, GError **error)
+open_images(CocoBootFiles *files, const char *copy_dir, int store, GError **error)
 {
     const CocoVmConfig *config = files->config;
 
@@ -192,26 +187,32 @@ open_images(CocoBootFiles *files, const char *copy_dir, GError **error)
         if (files->fds[i] < 0)
             return false;
         files->paths[i] = g_strdup(path);
-        if (copy_dir != NULL && !copy_image(files, i, copy_dir, error))
+        if (copy_dir != NULL && !copy_image(files, i, copy_dir, store, error))
             return false;
     }
     return true;
 }
 
 bool
-coco_boot_files_open(CocoBootFiles *files, const char *copy_dir, GError **error)
+coco_boot_files_open(CocoBootFiles *files, const char *copy_dir, const char *store, GError **error)
 {
+    g_auto(CocoFd) lock = -1;
+
     files->copied =
         coco_vm_config_choice(files->config, COCO_KEY_HOST_BOOT_FILES) == COCO_BOOT_FILES_COPY;
-    if (files->copied && mkdir(copy_dir, 0755) < 0)
+    if (!files->copied)
+        return open_images(files, NULL, -1, error);
+    if (mkdir(copy_dir, 0755) < 0)
         return coco_vmm_error_errno(error, errno, "make '%s'", copy_dir);
-    return open_images(files, files->copied ? copy_dir : NULL, error);
+    if (store != NULL)
+        lock = coco_boot_store_open(store);
+    return open_images(files, copy_dir, lock, error);
 }
 
 bool
 coco_boot_files_open_shared(CocoBootFiles *files, GError **error)
 {
-    return open_images(files, NULL, error);
+    return open_images(files, NULL, -1, error);
 }
 
 CocoKey
@@ -232,18 +233,26 @@ coco_boot_files_fd(const CocoBootFiles *files, CocoBootFile file)
     return files->fds[file];
 }
 
+const char *
+coco_boot_files_stored(const CocoBootFiles *files, CocoBootFile file)
+{
+    return files->stored[file];
+}
+
 GBytes *
 coco_boot_files_blob(const CocoBootFiles *files, CocoBootFile file)
 {
     return files != NULL ? files->blobs[file] : NULL;
 }
 
+/* Each link to a copy, and its end, is a change of its state: of a copy that time means nothing. */
 static bool
-same(const struct stat *a, const struct stat *b)
+same(const struct stat *a, const struct stat *b, bool copied)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+           (copied ||
+            (a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec));
 }
 
 bool
@@ -254,7 +263,7 @@ coco_boot_files_check(const CocoBootFiles *files, GError **error)
 
         if (files->fds[i] < 0)
             continue;
-        if (stat(files->paths[i], &now) < 0 || !same(&now, &files->opened[i])) {
+        if (stat(files->paths[i], &now) < 0 || !same(&now, &files->opened[i], files->copied)) {
             g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
                         "start VM: [guest] %s: '%s' was changed while it was measured and started",
                         kinds[i].name, files->paths[i]);
@@ -281,6 +290,7 @@ coco_boot_files_free(CocoBootFiles *files)
     for (size_t i = 0; i < COCO_N_BOOT_FILES; i++) {
         coco_fd_clear(&files->fds[i]);
         g_free(files->paths[i]);
+        g_free(files->stored[i]);
         g_clear_pointer(&files->blobs[i], g_bytes_unref);
     }
     g_free(files);

@@ -12,6 +12,7 @@
 #include "vmm/config/vmm-error.h"
 #include "vmm/domain/domain-xml.h"
 #include "vmm/launch/launch-measure.h"
+#include "vmm/launch/measure-cache.h"
 #include "vmm/tee/tee-config.h"
 
 /* A plan with its files in dir, opened. */
@@ -31,7 +32,7 @@ make_plan_with(CocoLaunchPlan *plan, const char *dir, const char *tee, const cha
     cr_assert_not_null(plan->config, "%s", error != NULL ? error->message : "");
     coco_domain_spec_init(&plan->spec, plan->config, COCO_ACCEL_KVM, COCO_TRANSPORT_VSOCK);
     plan->boot = coco_boot_files_new(plan->config, NULL);
-    cr_assert(coco_boot_files_open(plan->boot, "/proc/nonexistent", NULL));
+    cr_assert(coco_boot_files_open(plan->boot, "/proc/nonexistent", NULL, NULL));
 }
 
 /* The firmware has no metadata. */
@@ -47,7 +48,7 @@ measure(const CocoLaunchPlan *plan, GError **error)
     g_auto(CocoLaunchMeasure) child = COCO_LAUNCH_MEASURE_INIT;
     json_object *values = NULL;
 
-    cr_assert(coco_launch_measure_start(&child, plan, error));
+    cr_assert(coco_launch_measure_start(&child, plan, "/proc/nonexistent", error));
     (void) coco_launch_measure_finish(&child, g_get_monotonic_time() + 20 * G_USEC_PER_SEC, &values,
                                       error);
     return values;
@@ -137,4 +138,71 @@ Test(launch_measure, a_deadline_ends_it)
     child.fd = ends[0];
     cr_assert_not(coco_launch_measure_finish(&child, g_get_monotonic_time(), &values, &error));
     cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_TIMEOUT));
+}
+
+/* Files that nobody has written lately, which the store takes. */
+static void
+make_stored_plan(CocoLaunchPlan *plan, const char *dir, const char *name, const char *cmdline)
+{
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *text =
+        g_strdup_printf("[vm]\ntee=sev\n[guest]\nkernel=/bin/sh\ninitrd=%s\nfirmware=/bin/cat\n"
+                        "cmdline=%s\n[sev]\nkernel_hashes=no\n[debug]\ninsecure_kernel=true\n",
+                        self, cmdline);
+    g_autofree char *copies = g_build_filename(dir, name, NULL);
+    g_autofree char *store = g_build_filename(dir, "store", NULL);
+
+    plan->config = coco_tee_config_parse("t.conf", text, strlen(text), NULL, NULL);
+    coco_domain_spec_init(&plan->spec, plan->config, COCO_ACCEL_KVM, COCO_TRANSPORT_VSOCK);
+    plan->boot = coco_boot_files_new(plan->config, NULL);
+    cr_assert(coco_boot_files_open(plan->boot, copies, store, NULL));
+}
+
+/* (transfer full) */
+static json_object *
+measure_with(const CocoLaunchPlan *plan, const char *dir, bool *out_computed)
+{
+    g_autofree char *store = g_build_filename(dir, "store", NULL);
+    g_auto(CocoLaunchMeasure) measure = COCO_LAUNCH_MEASURE_INIT;
+    g_autoptr(GError) error = NULL;
+    json_object *values = NULL;
+
+    cr_assert(coco_launch_measure_start(&measure, plan, store, &error));
+    *out_computed = measure.pidfd >= 0;
+    cr_assert(coco_launch_measure_finish(&measure, g_get_monotonic_time() + 20 * G_USEC_PER_SEC,
+                                         &values, &error));
+    return values;
+}
+
+Test(launch_measure, the_second_launch_of_the_same_computes_nothing)
+{
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_auto(CocoLaunchPlan) first = { 0 };
+    g_auto(CocoLaunchPlan) second = { 0 };
+    g_auto(CocoLaunchPlan) other = { 0 };
+    g_autoptr(json_object) values = NULL;
+    g_autoptr(json_object) again = NULL;
+    g_autoptr(json_object) more = NULL;
+    bool computed = false;
+
+    make_stored_plan(&first, dir, "a", "quiet");
+    values = measure_with(&first, dir, &computed);
+    cr_assert(computed);
+    make_stored_plan(&second, dir, "b", "quiet");
+    second.spec.share = g_strdup("/another");
+    again = measure_with(&second, dir, &computed);
+    cr_assert_not(computed);
+    cr_assert(json_object_equal(values, again));
+    make_stored_plan(&other, dir, "c", "verbose");
+    more = measure_with(&other, dir, &computed);
+    cr_assert(computed, "another command line is another VM");
+}
+
+Test(launch_measure, nothing_is_known_of_what_is_not_stored)
+{
+    g_autoptr(ScratchDir) dir = scratch_dir_new();
+    g_auto(CocoLaunchPlan) plan = { 0 };
+
+    make_plan(&plan, dir, "sev", "");
+    cr_assert_null(coco_measure_cache_key(&plan));
 }

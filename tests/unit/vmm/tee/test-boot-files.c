@@ -47,7 +47,7 @@ Test(boot_files, what_is_shared_is_the_file_itself)
     g_autoptr(GError) error = NULL;
     g_autoptr(CocoBootFiles) files = coco_boot_files_new(config, &error);
 
-    cr_assert(coco_boot_files_open(files, copies, &error));
+    cr_assert(coco_boot_files_open(files, copies, NULL, &error));
     cr_assert_str_eq(coco_boot_files_path(files, COCO_BOOT_KERNEL), kernel);
     cr_assert_null(coco_boot_files_path(files, COCO_BOOT_FIRMWARE));
     cr_assert_eq(coco_boot_files_fd(files, COCO_BOOT_FIRMWARE), -1);
@@ -68,7 +68,7 @@ Test(boot_files, a_shared_file_that_is_written_or_replaced_is_found)
     g_autoptr(GError) error = NULL;
     g_autoptr(CocoBootFiles) files = coco_boot_files_new(config, NULL);
 
-    cr_assert(coco_boot_files_open(files, "/proc/nonexistent", NULL));
+    cr_assert(coco_boot_files_open(files, "/proc/nonexistent", NULL, NULL));
     /* By rename, with the same size and content. */
     g_free(scratch_dir_write(dir, "i", "initrd", 6));
     cr_assert_not(coco_boot_files_check(files, &error));
@@ -86,7 +86,7 @@ Test(boot_files, a_copy_does_not_see_what_happens_to_its_source)
     g_autoptr(CocoBootFiles) files = coco_boot_files_new(config, NULL);
     struct stat info;
 
-    cr_assert(coco_boot_files_open(files, copies, &error), "%s",
+    cr_assert(coco_boot_files_open(files, copies, NULL, &error), "%s",
               error != NULL ? error->message : "");
     g_free(scratch_dir_write(dir, "k", "another", 7));
     cr_assert_str_eq(coco_boot_files_path(files, COCO_BOOT_KERNEL), expected);
@@ -116,13 +116,13 @@ Test(boot_files, what_cannot_be_read_names_its_key)
     g_autoptr(CocoBootFiles) files = coco_boot_files_new(config, NULL);
 
     g_free(scratch_dir_write(dir, "k", "", 0));
-    cr_assert_not(coco_boot_files_open(files, "/proc/nonexistent", &empty_error));
+    cr_assert_not(coco_boot_files_open(files, "/proc/nonexistent", NULL, &empty_error));
     cr_assert_str_eq(empty_error->message, empty);
     cr_assert_eq(unlink(kernel), 0);
-    cr_assert_not(coco_boot_files_open(files, "/proc/nonexistent", &absent_error));
+    cr_assert_not(coco_boot_files_open(files, "/proc/nonexistent", NULL, &absent_error));
     cr_assert_str_eq(absent_error->message, absent);
     cr_assert_eq(mkfifo(kernel, 0600), 0);
-    cr_assert_not(coco_boot_files_open(files, "/proc/nonexistent", &fifo_error));
+    cr_assert_not(coco_boot_files_open(files, "/proc/nonexistent", NULL, &fifo_error));
 }
 
 static CocoBootFiles *

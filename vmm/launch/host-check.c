@@ -150,18 +150,22 @@ check_choice(const CocoVmConfig *config, CocoFindings *findings)
                       choice.transport_reason);
 }
 
-/* A TD runs without it, and has no quotes. */
+/* A TD runs without it, and has no quotes. It is QEMU that connects. */
 static void
-check_quotes(const CocoVmConfig *config, CocoFindings *findings)
+check_quotes(const CocoVmConfig *config, const CocoQemuUser *user, CocoFindings *findings)
 {
     const char *path = coco_vm_config_string(config, COCO_KEY_TDX_QUOTE_GENERATION_SERVICE);
-    bool there = access(path, F_OK) == 0;
+    g_autoptr(GError) error = NULL;
+    bool fine;
 
-    if (coco_tee_of(config)->tee == COCO_TEE_TDX && path[0] != '\0')
-        coco_findings_add(findings, there, "[tdx] quote_generation_service",
-                          "install and start Intel's quote generation service (tdx-qgs), or leave "
-                          "the key empty and get quotes otherwise",
-                          "%s%s", path, there ? "" : ": not there");
+    if (coco_tee_of(config)->tee != COCO_TEE_TDX || path[0] == '\0')
+        return;
+    fine = coco_qemu_user_check_socket(user, "quote service", path, &error);
+    coco_findings_add(findings, fine, "[tdx] quote_generation_service",
+                      "install and start Intel's quote generation service (tdx-qgs) with a socket "
+                      "that QEMU's user may connect to, or leave the key empty and get quotes "
+                      "otherwise",
+                      "%s", fine ? path : error->message);
 }
 
 /* Such as a firmware that has no place for the hashes of the kernel. */
@@ -207,7 +211,8 @@ coco_host_check(const CocoVmConfig *config, CocoFindings *findings)
     has_files &= check_file(config, COCO_KEY_GUEST_INITRD, has_user ? &user : NULL, findings);
     has_files &= check_file(config, COCO_KEY_GUEST_FIRMWARE, has_user ? &user : NULL, findings);
     check_virtiofsd(config, findings);
-    check_quotes(config, findings);
+    if (has_user)
+        check_quotes(config, &user, findings);
     if (has_files)
         check_measurement(config, findings);
 }

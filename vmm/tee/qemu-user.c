@@ -14,11 +14,16 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/run/uid-pool.h"
+
+/* Instead of the flags of open(). */
+#define CONNECT (-1)
 
 /* What the child found; small enough for an atomic write to a pipe. */
 typedef struct {
@@ -128,6 +133,23 @@ become(const CocoQemuUser *user)
     return grouped && setgid(user->gid) == 0 && setuid(user->uid) == 0;
 }
 
+/* Who listens and is busy is there, too. */
+static int
+connect_to(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    g_auto(CocoFd) fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (g_strlcpy(address.sun_path, path, sizeof address.sun_path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if (fd < 0 ||
+        (connect(fd, (const struct sockaddr *) &address, sizeof address) < 0 && errno != EAGAIN))
+        return -1;
+    return coco_fd_steal(&fd);
+}
+
 static Finding
 try_open(const CocoQemuUser *user, const char *path, int flags)
 {
@@ -135,7 +157,7 @@ try_open(const CocoQemuUser *user, const char *path, int flags)
 
     if (geteuid() == 0 && !become(user))
         return (Finding){ .err = errno };
-    fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+    fd = flags == CONNECT ? connect_to(path) : open(path, flags | O_CLOEXEC | O_NONBLOCK);
     if (fd >= 0)
         return (Finding){ 0 };
     return (Finding){ .err = errno, .closed_at = errno == EACCES ? find_closed(path) : 0 };
@@ -190,4 +212,11 @@ coco_qemu_user_check(const CocoQemuUser *user, const char *what, const char *pat
                     "open %s '%s' as user '%s': %s", what, path, user->name,
                     g_strerror(finding.err));
     return false;
+}
+
+bool
+coco_qemu_user_check_socket(const CocoQemuUser *user, const char *what, const char *path,
+                            GError **error)
+{
+    return coco_qemu_user_check(user, what, path, CONNECT, error);
 }

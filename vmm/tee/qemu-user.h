@@ -44,3 +44,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoQemuUser, coco_qemu_user_clear)
  */
 bool coco_qemu_user_check(const CocoQemuUser *user, const char *what, const char *path, int flags,
                           GError **error);
+
+/* The same for a socket that listens. */
+bool coco_qemu_user_check_socket(const CocoQemuUser *user, const char *what, const char *path,
+                                 GError **error);

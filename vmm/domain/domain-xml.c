@@ -33,6 +33,10 @@ whole_cmdline(const CocoVmConfig *config, CocoAccel accel)
     /* Without its crypto self-tests the kernel boots with 45 % fewer instructions. */
     g_string_printf(line, "console=%s panic=-1 reboot=k random.trust_cpu=on cryptomgr.notests",
                     console_name(ops));
+    /* A seed that comes with the boot is the host's, who could know all random numbers by it: it is
+     * mixed in, and counts for nothing. */
+    if (ops->tee != COCO_TEE_NONE)
+        g_string_append(line, " random.trust_bootloader=off");
     g_string_append(line, coco_vm_config_bool(config, COCO_KEY_DEBUG_GUEST_VERBOSE)
                               ? " ignore_loglevel"
                               : " quiet");

@@ -141,6 +141,20 @@ check_hardware(const CocoVmConfig *config, const struct CocoTeeOps *ops, GError 
     return coco_sgx_epc_parse(config, NULL, error);
 }
 
+/* A daemon's QEMU would be outside the pod's namespaces and cgroup, and its VM nobody's when the
+ * launch fails. */
+static bool
+check_uri(const CocoVmConfig *config, GError **error)
+{
+    const char *uri = coco_vm_config_string(config, COCO_KEY_HOST_URI);
+
+    return uri[0] == '\0' || g_str_has_prefix(uri, "test:///") ||
+           coco_vm_config_error(config, COCO_KEY_HOST_URI, error,
+                                "'%s' is not possible: a pod's QEMU is started by this process and "
+                                "not by a daemon, so leave it empty (or test:///default)",
+                                uri);
+}
+
 bool
 coco_tee_validate(const CocoVmConfig *config, GError **error)
 {
@@ -148,8 +162,9 @@ coco_tee_validate(const CocoVmConfig *config, GError **error)
 
     return check_groups(config, ops, error) && check_machine(config, ops, error) &&
            check_hardware(config, ops, error) && check_rootfs(config, ops, error) &&
-           check_memory(config, error) && coco_tee_policy_check(config, error) &&
-           coco_tee_policy_check_debug(config, error) && check_kernel_hashes(config, ops, error) &&
+           check_memory(config, error) && check_uri(config, error) &&
+           coco_tee_policy_check(config, error) && coco_tee_policy_check_debug(config, error) &&
+           check_kernel_hashes(config, ops, error) &&
            (ops->validate == NULL || ops->validate(config, error));
 }
 

@@ -316,3 +316,15 @@ Test(config_tee, epc_sections)
     cr_assert_eq(epcs.total_mib, 192);
     cr_assert_eq(epcs.sections[1].node, 1);
 }
+
+Test(config_tee, no_daemon_starts_a_pods_vm)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CocoVmConfig) fine = parse("[vm]\ntee=none\n[host]\nuri=test:///default\n", &error);
+
+    cr_assert_not_null(fine);
+    cr_assert_null(parse("[vm]\ntee=none\n[host]\nuri=qemu:///system\n", &error));
+    cr_assert(g_error_matches(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG));
+    cr_assert_not_null(strstr(error->message, "[host] uri: 'qemu:///system' is not possible"), "%s",
+                       error->message);
+}

@@ -6,6 +6,7 @@ import os
 import pathlib
 import select
 import signal
+import stat
 import subprocess
 import xml.etree.ElementTree
 
@@ -59,6 +60,9 @@ def test_qemu_is_unprivileged_and_sandboxed(case):
     done = launcher.launch("--set", "host.boot_files=copy")[0][-1]
     stored = [path for path in pathlib.Path("/run/coco/boot").iterdir() if filecmp.cmp(path, paths.KERNEL, shallow=False)]
     equal({(path.stat().st_uid, path.stat().st_mode & 0o7777) for path in stored}, {(0, 0o444)}, "copies of the kernel")
+    seen = {path.name: path.lstat().st_mode for path in pathlib.Path(f"/proc/{done['pid']}/root/dev").iterdir()}
+    assert "null" in seen and not [name for name, mode in seen.items() if stat.S_ISBLK(mode)], f"QEMU's /dev: {sorted(seen)}"
+    assert not {"mem", "ptmx", "loop-control", "fuse", "net"} & set(seen), f"QEMU's /dev: {sorted(seen)}"
     equal(pathlib.Path("/run/coco/boot").stat().st_mode & 0o7777, 0o711)
     status = pathlib.Path(f"/proc/{done['pid']}/status").read_text()
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)

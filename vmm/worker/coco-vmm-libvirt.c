@@ -26,6 +26,7 @@
 #include "vmm/launch/launch-report.h"
 #include "vmm/tee/capability-cache.h"
 #include "vmm/tee/launch-security.h"
+#include "vmm/tee/private-dev.h"
 #include "vmm/tee/private-device.h"
 #include "vmm/worker/disk-libvirt.h"
 #include "vmm/worker/hotplug-libvirt.h"
@@ -79,46 +80,25 @@ enter_namespace(GError **error)
     return true;
 }
 
-/*
- * Makes /dev/kvm unusable for this process and what it starts: a file on a read-only mount can be
- * opened for writing by nobody, root included. Otherwise, where root can open the device and the
- * QEMU user cannot, libvirt throws its cached capabilities away and asks QEMU again at every start
- * (10.7 s seen).
- */
-static bool
-hide_kvm(const Options *options, GError **error)
-{
-    g_autofree char *cover = g_build_filename(options->run_dir, "vm", "no-kvm", NULL);
-    g_auto(CocoFd) fd = -1;
-
-    if (access("/dev/kvm", F_OK) < 0)
-        return true;
-    fd = open(cover, O_WRONLY | O_CREAT | O_CLOEXEC, 0);
-    if (fd < 0)
-        return coco_vmm_error_errno(error, errno, "write '%s'", cover);
-    if (mount(cover, "/dev/kvm", NULL, MS_BIND, NULL) < 0 ||
-        mount(NULL, "/dev/kvm", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
-        return coco_vmm_error_errno(error, errno, "hide /dev/kvm");
-    return true;
-}
-
 static void
 on_libvirt_error(void *data, virErrorPtr error)
 {
     /* Errors are read after each call; libvirt's default prints them on stderr too. */
 }
 
+/* Who is not root cannot, and has no device that QEMU could open as root. */
 static bool
 prepare_namespace(const Options *options, GError **error)
 {
     bool nodes = options->disks != NULL && coco_disks_have_device(options->disks);
 
-    if (!nodes && !options->hide_kvm && options->device == NULL)
+    if (geteuid() != 0 && !nodes && !options->hide_kvm && options->device == NULL)
         return true;
-    return enter_namespace(error) && (!options->hide_kvm || hide_kvm(options, error)) &&
+    return enter_namespace(error) &&
            (options->device == NULL ||
             coco_private_device_make(options->run_dir, options->device, (uid_t) options->disk_owner,
                                      error)) &&
+           coco_private_dev_make(options->run_dir, options->device, !options->hide_kvm, error) &&
            (!nodes || coco_disks_make_nodes(options->run_dir, options->disks,
                                             (uid_t) options->disk_owner, error));
 }

@@ -6,7 +6,7 @@ import subprocess
 from harness import ociconfig, processes, vmconfig
 from harness.case import contains, equal, one_line
 from harness.container import kill_shim
-from harness.netns import INSIDE4, INSIDE6, OUTSIDE4, OUTSIDE6, PodNetwork
+from harness.netns import INSIDE4, INSIDE6, OUTSIDE4, OUTSIDE6, PodNetwork, ip
 
 SUM = processes.run(["sha256sum", "/bin/busybox"]).stdout.split()[0].decode()  # as large as one needs
 
@@ -96,3 +96,20 @@ def test_model_user(case):
 
 
 test_model_user.runtimes = ("coco",)
+
+
+def test_two_interfaces(case):
+    """With a queue for each CPU, large packets, and a route of its own."""
+    node = case.private_node(config=vmconfig.write(case.directory / "two.conf", vm={"vcpus": 2}))
+    network = PodNetwork(case, case.node.new_id())
+    network.cable("net1", "outside1", 9000, ("10.78.0.2/24",), ("10.78.0.1/24",))
+    ip("route", "add", "10.79.0.0/16", "via", "10.78.0.1", "metric", "77", netns=network.pod)
+    ip("address", "add", "10.79.0.1/32", "dev", "lo", netns=network.world)
+    container = case.container_on(node, flags=network.flags)
+    contains(container.out("ip", "route"), f"default via {OUTSIDE4} dev eth0", "10.79.0.0/16 via 10.78.0.1 dev net1  metric 77")
+    contains(container.out("ip", "link", "show", "dev", "net1"), "mtu 9000", network.mac("net1"))
+    if case.runtime == "coco":
+        equal(container.out("ls", "/sys/class/net/net1/queues").split(), ["rx-0", "rx-1", "tx-0", "tx-1"])
+    for address in (OUTSIDE4, "10.78.0.1", "10.79.0.1"):
+        contains(container.out("ping", "-c", "1", "-W", "5", "-s", "1400", address), "1 packets received")
+    contains(container.out("ping", "-c", "1", "-W", "5", "-s", "8900", "10.79.0.1"), "1 packets received")

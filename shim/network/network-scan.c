@@ -117,12 +117,26 @@ describe_link(NlLink *link, NlCache *addresses)
     return interface;
 }
 
+/* What arrives at the one below is redirected before it would come up to this one. */
+static bool
+is_above_another(NlLink *link, NlCache *links)
+{
+    int32_t elsewhere;
+    g_autoptr(NlLink) below = NULL;
+
+    if (rtnl_link_get_link(link) == 0 || rtnl_link_get_link_netnsid(link, &elsewhere) >= 0)
+        return false;
+    below = rtnl_link_get(links, rtnl_link_get_link(link));
+    return below != NULL && (rtnl_link_get_flags(below) & IFF_UP) != 0;
+}
+
 /* A link that is down and has no address is one that the kernel makes in each namespace (tunl0), or
  * that nobody uses. */
 static void
-take_link(CocoNetworkScan *scan, NlLink *link, NlCache *addresses)
+take_link(CocoNetworkScan *scan, NlLink *link, NlCache *links, NlCache *addresses)
 {
     Types__Interface *interface;
+    const char *cause = NULL;
 
     if ((rtnl_link_get_flags(link) & IFF_LOOPBACK) != 0)
         return;
@@ -131,9 +145,12 @@ take_link(CocoNetworkScan *scan, NlLink *link, NlCache *addresses)
         types__interface__free_unpacked(interface, NULL);
         return;
     }
-    if (rtnl_link_get_arptype(link) != ARPHRD_ETHER) {
-        warn(scan, "interface '%s' is not carried into the guest: it has no frames of Ethernet",
-             interface->name);
+    if (rtnl_link_get_arptype(link) != ARPHRD_ETHER)
+        cause = "it has no frames of Ethernet";
+    else if (strcmp(interface->type, "veth") != 0 && is_above_another(link, links))
+        cause = "it is above another one of the pod";
+    if (cause != NULL) {
+        warn(scan, "interface '%s' is not carried into the guest: %s", interface->name, cause);
         types__interface__free_unpacked(interface, NULL);
         return;
     }
@@ -156,7 +173,7 @@ scan_links(CocoNetworkScan *scan, NlSock *sock, GError **error)
         return coco_netlink_error(status, error, "list addresses");
     for (struct nl_object *object = nl_cache_get_first(links); object != NULL;
          object = nl_cache_get_next(object))
-        take_link(scan, (NlLink *) object, addresses);
+        take_link(scan, (NlLink *) object, links, addresses);
     return true;
 }
 

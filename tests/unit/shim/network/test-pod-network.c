@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <criterion/criterion.h>
+#include <netlink/route/link/macvlan.h>
 #include <netlink/route/link/veth.h>
 
 #include "guest-protocol/posix/fd.h"
@@ -164,6 +165,31 @@ Test(network_scan, finds_what_the_guest_is_to_have, .timeout = 20)
     cr_expect_str_eq(neighbour->toipaddress->address, "192.0.2.33");
     cr_expect_str_eq(neighbour->lladdr, "02:00:00:00:00:33");
     cr_expect_eq(scan->warnings->len, 0);
+}
+
+/* Redirected, the lower one lets nothing come up. */
+Test(network_scan, leaves_out_what_is_above_another, .timeout = 20)
+{
+    g_autoptr(NlSock) sock = NULL;
+    g_autoptr(NlLink) eth0 = NULL;
+    g_autoptr(NlLink) above = rtnl_link_macvlan_alloc();
+    g_autoptr(CocoNetworkScan) scan = NULL;
+
+    enter_pod_namespace();
+    sock = coco_netlink_open(NULL);
+    cr_assert_geq(rtnl_link_get_kernel(sock, 0, "eth0", &eth0), 0);
+    rtnl_link_set_link(above, rtnl_link_get_ifindex(eth0));
+    rtnl_link_set_name(above, "above0");
+    if (rtnl_link_add(sock, above, NLM_F_CREATE) < 0)
+        cr_skip_test("this kernel has no macvlan");
+    configure(sock, "above0", NULL);
+    scan = coco_network_scan(sock, NULL);
+    cr_assert_eq(scan->n_links, 1);
+    cr_expect_str_eq(scan->links[0].interface->name, "eth0");
+    cr_assert_eq(scan->warnings->len, 1);
+    cr_expect_str_eq(g_ptr_array_index(scan->warnings, 0),
+                     "interface 'above0' is not carried into the guest: it is above another one of "
+                     "the pod");
 }
 
 /* ---- taps ---- */

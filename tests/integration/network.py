@@ -7,6 +7,7 @@ from harness import ociconfig, processes, vmconfig
 from harness.case import contains, equal, one_line
 from harness.container import kill_shim
 from harness.netns import INSIDE4, INSIDE6, OUTSIDE4, OUTSIDE6, PodNetwork, ip
+from harness.sandbox import Sandbox
 
 SUM = processes.run(["sha256sum", "/bin/busybox"]).stdout.split()[0].decode()  # as large as one needs
 
@@ -115,3 +116,25 @@ def test_two_interfaces(case):
     for address in (OUTSIDE4, "10.78.0.1", "10.79.0.1"):
         contains(container.out("ping", "-c", "1", "-W", "5", "-s", "1400", address), "1 packets received")
     contains(container.out("ping", "-c", "1", "-W", "5", "-s", "8900", "10.79.0.1"), "1 packets received")
+
+
+def test_sandbox(case):
+    """The Sandbox API names the namespace itself; a pod without a pause container has its network all the same."""
+    network = PodNetwork(case, case.node.new_id())
+    links = network.links()
+    sandbox = Sandbox(case)
+    sandbox.start(config=case.node.config)
+    sandbox.good("CreateSandbox", f5=str(network.path))
+    sandbox.good("StartSandbox")
+    for address in (INSIDE4, INSIDE6):
+        contains(processes.run(network.outside("busybox", "ping", "-c", "1", "-W", "5", address)).stdout, "1 packets received")
+    status, text = sandbox.member("ip address show dev eth0; ip route").start().end()
+    equal(status, 0)
+    contains(text, f"inet {INSIDE4}/24", f"default via {OUTSIDE4} dev eth0")
+    sandbox.good("StopSandbox")
+    equal(network.links(), links, "links in the pod's namespace")
+    equal(network.redirections(), [])
+    sandbox.good("ShutdownSandbox")
+
+
+test_sandbox.runtimes = ("coco",)

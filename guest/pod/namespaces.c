@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -26,8 +27,8 @@ struct _CocoNamespaces {
     char *ipc;
     char *uts;
     char *pid;
-    bool has_pid;
-    CocoFd holder; /* pidfd, or -1 */
+    CocoFd init;  /* pidfd of process 1 of the pid namespace; -1: there is none */
+    bool is_held; /* process 1 is a holder of ours */
 };
 
 static bool
@@ -46,6 +47,26 @@ make_in_new(const CocoNamespaces *namespaces, const char *hostname)
            bind_file(IPC_SELF, namespaces->ipc) && bind_file(UTS_SELF, namespaces->uts);
 }
 
+/* Containers that joined it keep it, while its process 1 lives. */
+static void
+leave_pid(CocoNamespaces *namespaces)
+{
+    if (namespaces->is_held)
+        (void) pidfd_send_signal(namespaces->init, SIGKILL, NULL, 0);
+    (void) umount2(namespaces->pid, MNT_DETACH);
+    coco_fd_clear(&namespaces->init);
+    namespaces->is_held = false;
+}
+
+/* A pid namespace without process 1 takes nobody any more. */
+static bool
+has_living_pid(const CocoNamespaces *namespaces)
+{
+    struct pollfd ended = { .fd = namespaces->init, .events = POLLIN };
+
+    return namespaces->init >= 0 && poll(&ended, 1, 0) == 0;
+}
+
 CocoNamespaces *
 coco_namespaces_new(const char *directory, const char *hostname, GError **error)
 {
@@ -57,7 +78,7 @@ coco_namespaces_new(const char *directory, const char *hostname, GError **error)
     namespaces->ipc = g_build_filename(directory, "ipc", NULL);
     namespaces->uts = g_build_filename(directory, "uts", NULL);
     namespaces->pid = g_build_filename(directory, "pid", NULL);
-    namespaces->holder = -1;
+    namespaces->init = -1;
     made = own_ipc >= 0 && own_uts >= 0 && make_in_new(namespaces, hostname);
     if (!made)
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "make the pod's namespaces: %s",
@@ -76,13 +97,10 @@ coco_namespaces_free(CocoNamespaces *namespaces)
         return;
     (void) umount2(namespaces->ipc, MNT_DETACH);
     (void) umount2(namespaces->uts, MNT_DETACH);
-    (void) umount2(namespaces->pid, MNT_DETACH);
+    leave_pid(namespaces);
     (void) unlink(namespaces->ipc);
     (void) unlink(namespaces->uts);
     (void) unlink(namespaces->pid);
-    if (namespaces->holder >= 0)
-        (void) pidfd_send_signal(namespaces->holder, SIGKILL, NULL, 0);
-    coco_fd_clear(&namespaces->holder);
     g_free(namespaces->pid);
     g_free(namespaces->ipc);
     g_free(namespaces->uts);
@@ -106,20 +124,23 @@ coco_namespaces_adopt_pid(CocoNamespaces *namespaces, pid_t pid, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/ns/pid", (int) pid);
 
-    if (namespaces->has_pid)
+    if (has_living_pid(namespaces))
         return true;
-    if (!bind_file(path, namespaces->pid)) {
+    leave_pid(namespaces);
+    namespaces->init = pidfd_open(pid, 0);
+    if (namespaces->init < 0 || !bind_file(path, namespaces->pid)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
                     "keep the pod's pid namespace: %s", g_strerror(errno));
+        leave_pid(namespaces);
         return false;
     }
-    namespaces->has_pid = true;
     return true;
 }
 
 const char *
 coco_namespaces_get_pid(CocoNamespaces *namespaces, GError **error)
 {
+    g_auto(CocoFd) holder = -1;
     pid_t pid;
 
     if (namespaces == NULL) {
@@ -127,11 +148,16 @@ coco_namespaces_get_pid(CocoNamespaces *namespaces, GError **error)
                             "no sandbox whose pid namespace could be shared");
         return NULL;
     }
-    if (!namespaces->has_pid) {
-        namespaces->holder = coco_pid_holder_start(&pid, error);
-        if (namespaces->holder < 0 || !coco_namespaces_adopt_pid(namespaces, pid, error))
-            return NULL;
+    if (has_living_pid(namespaces))
+        return namespaces->pid;
+    holder = coco_pid_holder_start(&pid, error);
+    if (holder < 0)
+        return NULL;
+    if (!coco_namespaces_adopt_pid(namespaces, pid, error)) {
+        (void) pidfd_send_signal(holder, SIGKILL, NULL, 0);
+        return NULL;
     }
+    namespaces->is_held = true;
     return namespaces->pid;
 }
 

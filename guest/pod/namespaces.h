@@ -6,7 +6,8 @@
  *
  * The pid namespace is never the guest's: there, process 1 is the agent, and a signal to it is the
  * end of the VM. It is that of the pod's first container, as with Kata's agent and with any other
- * runtime (the pause container), or of a process that is there for it alone (pid-holder.h).
+ * runtime (the pause container), or of a process that is there for it alone (pid-holder.h): also
+ * where the first container has ended, since without a pause container any may be the first.
  *
  * Ownership: freeing takes the files away; containers that joined keep the namespaces.
  * Thread: the calling thread is moved into new namespaces and back, so only the one thread of the
@@ -29,10 +30,10 @@ void coco_namespaces_free(CocoNamespaces *namespaces);
 const char *coco_namespaces_get_ipc(const CocoNamespaces *namespaces);
 const char *coco_namespaces_get_uts(const CocoNamespaces *namespaces);
 
-/* Makes the pid namespace of process pid the pod's, if the pod has none yet. */
+/* Makes the pid namespace of process pid the pod's, if the pod has none whose process 1 lives. */
 bool coco_namespaces_adopt_pid(CocoNamespaces *namespaces, pid_t pid, GError **error);
-/* Makes one if the pod has none yet. (transfer none); NULL with error set. namespaces: nullable,
- * which is an error. */
+/* Makes one if the pod has no living one. (transfer none); NULL with error set. namespaces:
+ * nullable, which is an error. */
 const char *coco_namespaces_get_pid(CocoNamespaces *namespaces, GError **error);
 
 /* As init: makes path the guest's /etc/resolv.conf too. Otherwise does nothing. */

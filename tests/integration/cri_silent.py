@@ -83,7 +83,8 @@ def test_frozen(case):
 def test_hostile(case):
     """It answers SignalProcess and tells no exit."""
     kubelet = cri.Kubelet(case)
-    vmconfig.write(kubelet.node.config, guest=initrd.with_init(case.directory / "guest.img", paths.HOSTILE_AGENT))
+    guest = initrd.with_init(case.directory / "guest.img", paths.HOSTILE_AGENT)
+    vmconfig.write(kubelet.node.config, network={"model": "none"}, guest=guest)
     verify = case.clean(kubelet.node)
     remove_in_time(pod_with_container(kubelet))
     verify()

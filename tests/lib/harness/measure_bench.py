@@ -56,7 +56,7 @@ def bench(runs):
     """Medians in ms. The two take turns, so that a busy machine slows both."""
     with tempfile.TemporaryDirectory() as folder:
         firmware, kernel, initrd = make_inputs(pathlib.Path(folder))
-        ours = [[str(paths.SHIM_DIR / "cococtl"), "measure", "--tee", "snp", "--vcpus", "8", "--cpu-model", "EPYC-v4",
+        ours = [[str(paths.BUILD / "cococtl" / "cococtl"), "measure", "--tee", "snp", "--vcpus", "8", "--cpu-model", "EPYC-v4",
                  "--firmware", firmware, "--kernel", kernel, "--initrd", initrd, "--cmdline", "quiet"]]
         floor = [["openssl", "dgst", "-sha384", firmware], ["openssl", "dgst", "-sha256", kernel, initrd]]
         times = [(seconds_of(*ours), seconds_of(*floor)) for _ in range(runs + 1)][1:]

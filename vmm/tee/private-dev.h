@@ -4,8 +4,8 @@
  * finds no disk of the host there, no terminal and no other driver to attack.
  *
  * libvirt can do the same for a domain (namespaces = ["mount"]), and is not used for it: it moves
- * every mount below /dev out and in again, and fails ("Unable to move … mount to /dev/kvm") where a
- * device was replaced that the domain does not use.
+ * every mount below /dev out and in again, and failed ("Unable to move … mount to /dev/kvm") with
+ * libvirt 9.0 where /dev/kvm was covered.
  *
  * Ownership: strings are borrowed.
  * Thread: one.

@@ -14,9 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest-protocol/netlink/link-message.h"
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
-#include "guest/network/netlink.h"
+#include "guest/network/address.h"
 
 #define LOOPBACK "lo"
 #define MTU_MAX 65535
@@ -309,52 +310,6 @@ coco_interface_update(const Types__Interface *interface, GError **error)
 
 /* ---- listing ---- */
 
-static Types__IPAddress *
-describe_address(NlIfAddr *address)
-{
-    Types__IPAddress *entry = g_new(Types__IPAddress, 1);
-    const NlAddr *local = rtnl_addr_get_local(address);
-
-    types__ipaddress__init(entry);
-    entry->family =
-        rtnl_addr_get_family(address) == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
-    entry->address = coco_netlink_text(local);
-    entry->mask = g_strdup_printf("%d", rtnl_addr_get_prefixlen(address));
-    return entry;
-}
-
-static void
-describe_addresses(Types__Interface *interface, NlCache *addresses, int index)
-{
-    g_autoptr(GPtrArray) found = g_ptr_array_new();
-
-    for (struct nl_object *object = nl_cache_get_first(addresses); object != NULL;
-         object = nl_cache_get_next(object)) {
-        NlIfAddr *address = (NlIfAddr *) object;
-
-        if (rtnl_addr_get_ifindex(address) == index && rtnl_addr_get_local(address) != NULL)
-            g_ptr_array_add(found, describe_address(address));
-    }
-    interface->n_ipaddresses = found->len;
-    interface->ipaddresses = (Types__IPAddress **) g_ptr_array_free(g_steal_pointer(&found), FALSE);
-}
-
-static Types__Interface *
-describe_link(NlLink *link, NlCache *addresses)
-{
-    Types__Interface *interface = g_new(Types__Interface, 1);
-
-    types__interface__init(interface);
-    /* The kernel takes any bytes, a message does not. */
-    interface->name = g_utf8_make_valid(rtnl_link_get_name(link), -1);
-    interface->device = g_strdup(interface->name);
-    interface->hwaddr = coco_netlink_text(rtnl_link_get_addr(link));
-    interface->mtu = rtnl_link_get_mtu(link);
-    interface->raw_flags = rtnl_link_get_flags(link) & IFF_NOARP;
-    describe_addresses(interface, addresses, rtnl_link_get_ifindex(link));
-    return interface;
-}
-
 Types__Interface **
 coco_interfaces_list(size_t *out_n, GError **error)
 {
@@ -368,7 +323,7 @@ coco_interfaces_list(size_t *out_n, GError **error)
     found = g_ptr_array_new();
     for (struct nl_object *object = nl_cache_get_first(links); object != NULL;
          object = nl_cache_get_next(object))
-        g_ptr_array_add(found, describe_link((NlLink *) object, addresses));
+        g_ptr_array_add(found, coco_link_describe((NlLink *) object, addresses, NULL));
     *out_n = found->len;
     g_ptr_array_add(found, NULL);
     return (Types__Interface **) g_ptr_array_free(g_steal_pointer(&found), FALSE);

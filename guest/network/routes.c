@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "guest-protocol/proto/ttrpc-error.h"
-#include "guest/network/netlink.h"
+#include "guest/network/address.h"
 
 /* What a route may have of a hop's flags: the others are the kernel's to say. */
 #define HOP_FLAGS RTNH_F_ONLINK

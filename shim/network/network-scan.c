@@ -10,6 +10,8 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "guest-protocol/netlink/link-message.h"
+
 static void
 free_route(void *data)
 {
@@ -67,53 +69,18 @@ is_carried(NlIfAddr *address)
     unsigned int flags = rtnl_addr_get_flags(address);
 
     /* The guest makes its own temporary ones; one that somebody else has is none. */
-    return rtnl_addr_get_local(address) != NULL && (flags & IFA_F_DADFAILED) == 0 &&
+    return (flags & IFA_F_DADFAILED) == 0 &&
            (rtnl_addr_get_family(address) != AF_INET6 || (flags & IFA_F_TEMPORARY) == 0);
-}
-
-static Types__IPAddress *
-describe_address(NlIfAddr *address)
-{
-    Types__IPAddress *entry = g_new(Types__IPAddress, 1);
-
-    types__ipaddress__init(entry);
-    entry->family =
-        rtnl_addr_get_family(address) == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
-    entry->address = coco_netlink_text(rtnl_addr_get_local(address));
-    entry->mask = g_strdup_printf("%d", rtnl_addr_get_prefixlen(address));
-    return entry;
-}
-
-static void
-describe_addresses(Types__Interface *interface, NlCache *addresses, int index)
-{
-    g_autoptr(GPtrArray) found = g_ptr_array_new();
-
-    for (struct nl_object *object = nl_cache_get_first(addresses); object != NULL;
-         object = nl_cache_get_next(object)) {
-        NlIfAddr *address = (NlIfAddr *) object;
-
-        if (rtnl_addr_get_ifindex(address) == index && is_carried(address))
-            g_ptr_array_add(found, describe_address(address));
-    }
-    interface->n_ipaddresses = found->len;
-    interface->ipaddresses = (Types__IPAddress **) g_ptr_array_free(g_steal_pointer(&found), FALSE);
 }
 
 static Types__Interface *
 describe_link(NlLink *link, NlCache *addresses)
 {
-    Types__Interface *interface = g_new(Types__Interface, 1);
+    Types__Interface *interface = coco_link_describe(link, addresses, is_carried);
     const char *type = rtnl_link_get_type(link);
 
-    types__interface__init(interface);
-    interface->name = g_utf8_make_valid(rtnl_link_get_name(link), -1);
-    interface->device = g_strdup(interface->name);
-    interface->hwaddr = coco_netlink_text(rtnl_link_get_addr(link));
-    interface->mtu = rtnl_link_get_mtu(link);
-    interface->type = g_strdup(type != NULL ? type : "");
-    interface->raw_flags = rtnl_link_get_flags(link) & IFF_NOARP;
-    describe_addresses(interface, addresses, rtnl_link_get_ifindex(link));
+    if (type != NULL)
+        interface->type = g_strdup(type);
     return interface;
 }
 

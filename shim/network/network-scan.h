@@ -15,8 +15,8 @@
 
 #include <glib.h>
 
+#include "guest-protocol/netlink/netlink.h"
 #include "guest-protocol/proto/agent-pb.h"
-#include "shim/network/netlink.h"
 
 typedef struct {
     int index; /* in the namespace that was looked at */

@@ -7,7 +7,7 @@
 
 #include "guest-protocol/proto/pb.h"
 #include "guest/network/interface.h"
-#include "guest/network/netlink.h"
+#include "guest/network/address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <netlink/route/link/veth.h>
 
-#include "guest/network/netlink.h"
+#include "guest/network/address.h"
 
 #define VETH_MAC "02:00:00:00:00:01"
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ground of the other files here: the kernel's routing socket by libnl, and scope types for what
- * libnl makes.
+ * Ground of both sides' network rooms: the kernel's routing socket by libnl, scope types for what
+ * libnl makes, and its errors as GErrors.
  *
  * Ownership: results belong to the caller.
- * Thread: a child of its own in the pod's network namespace (pod-network.h).
+ * Thread: any; a socket is of the network namespace of the thread that opens it. The kernel answers
+ * at once.
  */
 #pragma once
 
@@ -35,16 +36,21 @@ typedef struct rtnl_act NlAction;
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlSock, nl_socket_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlCache, nl_cache_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlAddr, nl_addr_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlLink, rtnl_link_put)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlIfAddr, rtnl_addr_put)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlRoute, rtnl_route_put)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlNexthop, rtnl_route_nh_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlNeighbour, rtnl_neigh_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlQdisc, rtnl_qdisc_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlFilter, rtnl_cls_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NlAction, rtnl_act_put)
 
-/* Sets "what: cause" of libnl's (negative) status, for `return coco_netlink_error(…)`; always
- * false. */
+/* Sets INTERNAL "what: cause" of libnl's (negative) status, for `return coco_netlink_error(…)`;
+ * always false. */
 bool coco_netlink_error(int status, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* A socket to the kernel of this process's network namespace; NULL with error set. */
+/* A socket to the kernel of this thread's network namespace; NULL with error set. */
 NlSock *coco_netlink_open(GError **error);
 
 /* All links there are; NULL with error set. */

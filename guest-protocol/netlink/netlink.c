@@ -2,7 +2,7 @@
 /*
  * libnl's calls with GErrors (netlink.h).
  */
-#include "shim/network/netlink.h"
+#include "guest-protocol/netlink/netlink.h"
 
 #include <arpa/inet.h>
 
@@ -17,7 +17,7 @@ coco_netlink_error(int status, GError **error, const char *format, ...)
     va_start(args, format);
     what = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNKNOWN, "%s: %s", what, nl_geterror(status));
+    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "%s: %s", what, nl_geterror(status));
     return false;
 }
 

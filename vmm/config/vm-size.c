@@ -20,7 +20,6 @@ coco_vm_size_of_host(void)
                          .memory_mib = (unsigned int) MIN(bytes >> 20, UINT32_MAX) };
 }
 
-/* Room for a bound that is below what the VM itself has would be none. */
 static bool
 check_bound(CocoKey bound, CocoKey own, const CocoVmConfig *config, GError **error)
 {
@@ -30,6 +29,13 @@ check_bound(CocoKey bound, CocoKey own, const CocoVmConfig *config, GError **err
     return coco_vm_config_error(config, bound, error, "%u is less than the %u of the VM itself",
                                 coco_vm_config_number(config, bound),
                                 coco_vm_config_number(config, own));
+}
+
+bool
+coco_vm_size_check(const CocoVmConfig *config, GError **error)
+{
+    return check_bound(COCO_KEY_VM_MAX_VCPUS, COCO_KEY_VM_VCPUS, config, error) &&
+           check_bound(COCO_KEY_VM_MAX_MEMORY_MIB, COCO_KEY_VM_MEMORY_MIB, config, error);
 }
 
 bool
@@ -43,9 +49,6 @@ coco_vm_size_resolve(const CocoVmConfig *config, CocoVmSize pod, CocoVmSize host
     uint64_t vcpus = (uint64_t) own_vcpus + pod.vcpus;
     uint64_t mib = (uint64_t) own_mib + pod.memory_mib;
 
-    if (!check_bound(COCO_KEY_VM_MAX_VCPUS, COCO_KEY_VM_VCPUS, config, error) ||
-        !check_bound(COCO_KEY_VM_MAX_MEMORY_MIB, COCO_KEY_VM_MEMORY_MIB, config, error))
-        return false;
     if (max_mib > 0 && mib > max_mib)
         return coco_vm_config_error(config, COCO_KEY_VM_MAX_MEMORY_MIB, error,
                                     "it is %u, and the pod's limit of %u MiB and the VM's own %u "

@@ -27,6 +27,9 @@ typedef struct {
 /* Of this machine: CPUs online, memory in all. */
 CocoVmSize coco_vm_size_of_host(void);
 
+/* FALSE with BAD_CONFIG where a bound is below what the VM itself has: part of loading a config. */
+bool coco_vm_size_check(const CocoVmConfig *config, GError **error);
+
 /* pod: its limits, 0 where it has none. FALSE with BAD_CONFIG. */
 bool coco_vm_size_resolve(const CocoVmConfig *config, CocoVmSize pod, CocoVmSize host,
                           CocoVmSize *out_size, GError **error);

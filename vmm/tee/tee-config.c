@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "vmm/config/vm-size.h"
 #include "vmm/tee/tee.h"
 
 /* config: (transfer full), nullable. */
@@ -18,7 +19,9 @@ complete(CocoVmConfig *config, GError **error)
         return NULL;
     for (const CocoTeeDefault *d = coco_tee_of(owned)->defaults; d->value != NULL; d++)
         coco_vm_config_set_default(owned, d->key, d->value);
-    return coco_tee_validate(owned, error) ? g_steal_pointer(&owned) : NULL;
+    if (!coco_tee_validate(owned, error) || !coco_vm_size_check(owned, error))
+        return NULL;
+    return g_steal_pointer(&owned);
 }
 
 CocoVmConfig *

@@ -64,13 +64,6 @@ Test(vm_size, what_is_refused)
           { 0, UINT32_MAX },
           "config 'test.conf' line 3: [vm] max_memory_mib: it is 512, and the pod's limit of "
           "4294967295 MiB and the VM's own 256 MiB are more" },
-        { "max_memory_mib=128\n",
-          { 0, 0 },
-          "config 'test.conf' line 3: [vm] max_memory_mib: 128 is less than the 256 of the VM "
-          "itself" },
-        { "max_vcpus=1\nvcpus=2\n",
-          { 0, 0 },
-          "config 'test.conf' line 3: [vm] max_vcpus: 1 is less than the 2 of the VM itself" },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -81,6 +74,32 @@ Test(vm_size, what_is_refused)
         cr_assert_not(coco_vm_size_resolve(config, rows[i].pod, host, &size, &error));
         cr_expect_str_eq(error->message, rows[i].message);
         cr_expect_eq(size.vcpus, 77);
+    }
+}
+
+/* Before there is a pod: the launcher, `check` and `cococtl measure` say it. */
+Test(vm_size, a_bound_below_the_vm_itself_is_no_config)
+{
+    static const struct {
+        const char *text;
+        const char *message;
+    } rows[] = {
+        { "[vm]\ntee=none\nmax_memory_mib=128\n",
+          "config 'test.conf' line 3: [vm] max_memory_mib: 128 is less than the 256 of the VM "
+          "itself" },
+        { "[vm]\ntee=none\nmax_vcpus=1\nvcpus=2\n",
+          "config 'test.conf' line 3: [vm] max_vcpus: 1 is less than the 2 of the VM itself" },
+        { "[vm]\ntee=snp\nmax_memory_mib=2047\n",
+          "config 'test.conf' line 3: [vm] max_memory_mib: 2047 is less than the 2048 of the VM "
+          "itself" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+
+        cr_assert_null(
+            coco_tee_config_parse("test.conf", rows[i].text, strlen(rows[i].text), NULL, &error));
+        cr_expect_str_eq(error->message, rows[i].message);
     }
 }
 

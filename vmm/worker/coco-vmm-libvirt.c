@@ -26,7 +26,7 @@
 #include "vmm/launch/launch-report.h"
 #include "vmm/tee/capability-cache.h"
 #include "vmm/tee/launch-security.h"
-#include "vmm/tee/private-dev.h"
+#include "vmm/tee/dev-directory.h"
 #include "vmm/tee/private-device.h"
 #include "vmm/worker/disk-libvirt.h"
 #include "vmm/worker/hotplug-libvirt.h"
@@ -98,7 +98,7 @@ prepare_namespace(const Options *options, GError **error)
            (options->device == NULL ||
             coco_private_device_make(options->run_dir, options->device, (uid_t) options->disk_owner,
                                      error)) &&
-           coco_private_dev_make(options->run_dir, options->device, !options->hide_kvm, error) &&
+           coco_dev_directory_make(options->run_dir, options->device, !options->hide_kvm, error) &&
            (!nodes || coco_disks_make_nodes(options->run_dir, options->disks,
                                             (uid_t) options->disk_owner, error));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * vmm/tee/private-dev.c: what a QEMU opens is there, and nothing of the host's.
+ * vmm/tee/dev-directory.c: what a QEMU opens is there, and nothing of the host's.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <criterion/criterion.h>
 
 #include "tests/unit/vmm/scratch-dir.h"
-#include "vmm/tee/private-dev.h"
+#include "vmm/tee/dev-directory.h"
 
 #define SKIPPED 77
 
@@ -46,7 +46,7 @@ try_dev(const char *dir, bool kvm)
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0 ||
         mkdir(vm, 0711) < 0)
         return SKIPPED;
-    if (!coco_private_dev_make(dir, NULL, kvm, NULL))
+    if (!coco_dev_directory_make(dir, NULL, kvm, NULL))
         return 1;
     if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 || open("/dev/urandom", O_RDONLY | O_CLOEXEC) < 0)
         return 2;
@@ -71,7 +71,7 @@ status_of(bool kvm)
     return WEXITSTATUS(status);
 }
 
-Test(private_dev, has_what_qemu_opens_and_no_more)
+Test(dev_directory, has_what_qemu_opens_and_no_more)
 {
     int with_kvm;
 

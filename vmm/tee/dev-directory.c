@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Nodes on a small tmpfs, bound over /dev (private-dev.h). Each has the owner and the mode of the
+ * Nodes on a small tmpfs, bound over /dev (dev-directory.h). Each has the owner and the mode of the
  * host's: who may open it is decided there.
  */
-#include "vmm/tee/private-dev.h"
+#include "vmm/tee/dev-directory.h"
 
 #include <errno.h>
 #include <string.h>
@@ -69,7 +69,7 @@ keep_hugepages(const char *directory, GError **error)
 }
 
 bool
-coco_private_dev_make(const char *run_dir, const char *device, bool kvm, GError **error)
+coco_dev_directory_make(const char *run_dir, const char *device, bool kvm, GError **error)
 {
     g_autofree char *directory = g_build_filename(run_dir, "vm", "dev", NULL);
 

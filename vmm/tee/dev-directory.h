@@ -24,4 +24,4 @@
  * Without kvm it is not there at all. Where root can open the device and QEMU's user cannot,
  * libvirt would throw its cached capabilities away and ask QEMU again at every start (10.7 s seen).
  */
-bool coco_private_dev_make(const char *run_dir, const char *device, bool kvm, GError **error);
+bool coco_dev_directory_make(const char *run_dir, const char *device, bool kvm, GError **error);

@@ -206,7 +206,7 @@ def test_no_memory_in_the_pod(case):
     watch = case.events()
     script = "memory-hog; echo ended with $?; sleep 1000"
     container = case.container(config=with_memory_hog(case, 0, "sh", "-c", script), log=case.directory / "log")
-    watch.wait("/tasks/oom", container.id, 60)
+    watch.wait("/tasks/oom", container.id, 180)  # most of it is the way to the limit
     assert events.wait_for_text(case.directory / "log", "ended with 137", 20)
     equal(container.status(), "RUNNING")
     assert oom_kills(container) >= 1

@@ -146,8 +146,8 @@ def test_first_process_runs_out_of_memory(case):
     watch = case.events()
     container = case.container("tail", "/dev/zero", flags=("--memory-limit", str(32 * MEBI)))
     contains(watch.wait("/tasks/exit", container.id, 60).replace(" ", ""), '"exit_status":137')
-    watch.wait("/tasks/oom", container.id, 60)
-    if case.runtime == "coco":  # with runc's shim two threads tell, in any order
+    if case.runtime == "coco":  # with runc's shim two threads tell, in any order, and one may end before it does
+        watch.wait("/tasks/oom", container.id, 60)
         topics = [topic for topic, line in watch.seen if container.id in line]
         assert topics.index("/tasks/oom") < topics.index("/tasks/exit"), topics
     metrics = container.metrics()

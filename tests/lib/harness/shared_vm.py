@@ -3,7 +3,7 @@
 and judged after each: what made it must live, and nothing may be left in it. After a failure it is thrown away."""
 import contextlib
 
-from . import leaks, ociconfig, processes
+from . import leaks, ociconfig, paths, processes
 from .case import Case
 
 
@@ -49,3 +49,4 @@ class SharedVm:
             processes.kill(process.pid)
         with contextlib.suppress(Exception):
             self.case.close()
+        processes.run([paths.SHIM, "-base", self.node.run_dir, "gc"], check=False)  # its cgroup, too

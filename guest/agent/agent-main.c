@@ -31,7 +31,7 @@ typedef struct {
     CocoReaper *reaper;
     CocoCrun *crun;
     CocoModuleQueue *modules; /* NULL outside a guest */
-    CocoSandbox *sandbox;
+    CocoGuestSandbox *sandbox;
     CocoService *service;
     CocoTtrpcServer *server;
     CocoTtrpcServer *channel_server;
@@ -53,7 +53,7 @@ agent_clear(Agent *agent)
     coco_ttrpc_server_free(agent->server);
     coco_service_free(agent->service);
     coco_module_queue_free(agent->modules);
-    coco_sandbox_free(agent->sandbox);
+    coco_guest_sandbox_free(agent->sandbox);
     coco_crun_free(agent->crun);
     coco_reaper_free(agent->reaper);
     coco_layout_free(agent->layout);
@@ -160,7 +160,7 @@ agent_start(Agent *agent, const Options *options, GError **error)
         return false;
     agent->loop = g_main_loop_new(NULL, FALSE);
     agent->crun = coco_crun_new(agent->reaper, agent->layout, options->crun);
-    agent->sandbox = coco_sandbox_new(agent->layout, agent->reaper, agent->crun);
+    agent->sandbox = coco_guest_sandbox_new(agent->layout, agent->reaper, agent->crun);
     agent->service = coco_service_new(agent->sandbox, agent->layout, end, agent);
     coco_service_set_modules(agent->service, agent->modules);
     agent->server = coco_ttrpc_server_new();

@@ -37,7 +37,7 @@ coco_handle_create_container(CocoTtrpcCall *call, void *user_data)
                       request->stdin_port | request->stdout_port | request->stderr_port, &error))
         coco_ttrpc_call_fail_error(call, error);
     else
-        coco_sandbox_create_container(service->sandbox, request, coco_service_finish, call);
+        coco_guest_sandbox_create_container(service->sandbox, request, coco_service_finish, call);
 }
 
 void
@@ -47,12 +47,13 @@ coco_handle_start_container(CocoTtrpcCall *call, void *user_data)
     const Grpc__StartContainerRequest *request =
         (const Grpc__StartContainerRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
-    CocoContainer *container = coco_sandbox_find(service->sandbox, request->container_id, &error);
+    CocoGuestContainer *container =
+        coco_guest_sandbox_find(service->sandbox, request->container_id, &error);
 
     if (container == NULL)
         coco_ttrpc_call_fail_error(call, error);
     else
-        coco_container_start(container, coco_service_finish, call);
+        coco_guest_container_start(container, coco_service_finish, call);
 }
 
 void
@@ -62,8 +63,8 @@ coco_handle_remove_container(CocoTtrpcCall *call, void *user_data)
     const Grpc__RemoveContainerRequest *request =
         (const Grpc__RemoveContainerRequest *) coco_ttrpc_call_get_request(call);
 
-    coco_sandbox_remove_container(service->sandbox, request->container_id, coco_service_finish,
-                                  call);
+    coco_guest_sandbox_remove_container(service->sandbox, request->container_id,
+                                        coco_service_finish, call);
 }
 
 /* A process of our own to change; the request is the call's. */
@@ -86,7 +87,8 @@ coco_handle_exec_process(CocoTtrpcCall *call, void *user_data)
     g_autoptr(GError) error = NULL;
     g_autoptr(Grpc__Process) process =
         request->process != NULL ? copy_process(request->process) : NULL;
-    CocoContainer *container = coco_sandbox_find(service->sandbox, request->container_id, &error);
+    CocoGuestContainer *container =
+        coco_guest_sandbox_find(service->sandbox, request->container_id, &error);
 
     if (container == NULL || !coco_paths_check_id("exec id", request->exec_id, &error) ||
         !check_extras(request->string_user,
@@ -94,7 +96,7 @@ coco_handle_exec_process(CocoTtrpcCall *call, void *user_data)
         !coco_spec_adapt_process(process, &error))
         coco_ttrpc_call_fail_error(call, error);
     else
-        coco_container_exec(container, request->exec_id, process, coco_service_finish, call);
+        coco_guest_container_exec(container, request->exec_id, process, coco_service_finish, call);
 }
 
 void
@@ -104,10 +106,11 @@ coco_handle_signal_process(CocoTtrpcCall *call, void *user_data)
     const Grpc__SignalProcessRequest *request =
         (const Grpc__SignalProcessRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
-    CocoContainer *container = coco_sandbox_find(service->sandbox, request->container_id, &error);
+    CocoGuestContainer *container =
+        coco_guest_sandbox_find(service->sandbox, request->container_id, &error);
 
     if (container != NULL)
-        (void) coco_container_signal(container, request->exec_id, request->signal, &error);
+        (void) coco_guest_container_signal(container, request->exec_id, request->signal, &error);
     coco_service_finish(error, call);
 }
 
@@ -131,13 +134,13 @@ coco_handle_wait_process(CocoTtrpcCall *call, void *user_data)
     const Grpc__WaitProcessRequest *request =
         (const Grpc__WaitProcessRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
-    CocoProcess *process = coco_sandbox_find_process(service->sandbox, request->container_id,
-                                                     request->exec_id, &error);
+    CocoGuestProcess *process = coco_guest_sandbox_find_process(
+        service->sandbox, request->container_id, request->exec_id, &error);
 
     if (process == NULL)
         coco_ttrpc_call_fail_error(call, error);
     else
-        coco_process_wait(process, coco_ttrpc_call_get_cancellable(call), on_exit_code, call);
+        coco_guest_process_wait(process, coco_ttrpc_call_get_cancellable(call), on_exit_code, call);
 }
 
 void
@@ -149,7 +152,8 @@ coco_handle_update_container(CocoTtrpcCall *call, void *user_data)
     g_autoptr(GError) error = NULL;
     g_autofree uint8_t *packed = NULL;
     g_autoptr(Grpc__LinuxResources) resources = NULL;
-    CocoContainer *container = coco_sandbox_find(service->sandbox, request->container_id, &error);
+    CocoGuestContainer *container =
+        coco_guest_sandbox_find(service->sandbox, request->container_id, &error);
     size_t length;
 
     if (container == NULL || request->resources == NULL) {
@@ -161,7 +165,7 @@ coco_handle_update_container(CocoTtrpcCall *call, void *user_data)
     grpc__linux_resources__pack(request->resources, packed);
     resources = grpc__linux_resources__unpack(NULL, length, packed);
     coco_spec_adapt_resources(resources);
-    coco_container_update(container, resources, coco_service_finish, call);
+    coco_guest_container_update(container, resources, coco_service_finish, call);
 }
 
 void
@@ -173,11 +177,11 @@ coco_handle_stats_container(CocoTtrpcCall *call, void *user_data)
     Grpc__StatsContainerResponse response = GRPC__STATS_CONTAINER_RESPONSE__INIT;
     g_autoptr(GError) error = NULL;
     g_autoptr(Grpc__CgroupStats) stats = NULL;
-    const CocoContainer *container =
-        coco_sandbox_find(service->sandbox, request->container_id, &error);
+    const CocoGuestContainer *container =
+        coco_guest_sandbox_find(service->sandbox, request->container_id, &error);
 
     if (container != NULL)
-        stats = coco_container_stats(container, &error);
+        stats = coco_guest_container_stats(container, &error);
     if (stats == NULL) {
         coco_ttrpc_call_fail_error(call, error);
         return;
@@ -192,12 +196,12 @@ static void
 freeze(CocoTtrpcCall *call, const CocoService *service, const char *id, bool frozen)
 {
     g_autoptr(GError) error = NULL;
-    CocoContainer *container = coco_sandbox_find(service->sandbox, id, &error);
+    CocoGuestContainer *container = coco_guest_sandbox_find(service->sandbox, id, &error);
 
     if (container == NULL)
         coco_ttrpc_call_fail_error(call, error);
     else
-        coco_container_freeze(container, frozen, coco_service_finish, call);
+        coco_guest_container_freeze(container, frozen, coco_service_finish, call);
 }
 
 void
@@ -238,6 +242,6 @@ coco_handle_get_oom_event(CocoTtrpcCall *call, void *user_data)
 {
     const CocoService *service = user_data;
 
-    coco_sandbox_wait_oom(service->sandbox, coco_ttrpc_call_get_cancellable(call), on_oom_event,
-                          call);
+    coco_guest_sandbox_wait_oom(service->sandbox, coco_ttrpc_call_get_cancellable(call),
+                                on_oom_event, call);
 }

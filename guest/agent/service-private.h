@@ -13,7 +13,7 @@
 
 struct _CocoService {
     CocoGate *gate;
-    CocoSandbox *sandbox;
+    CocoGuestSandbox *sandbox;
     const CocoLayout *layout;
     CocoModuleQueue *modules;
     CocoServiceEndFunc end;
@@ -21,7 +21,8 @@ struct _CocoService {
     guint end_id;
 };
 
-/* A CocoContainerDone that answers the call in user_data with an empty message or the error. */
+/* A CocoGuestContainerDone that answers the call in user_data with an empty message or the error.
+ */
 void coco_service_finish(const GError *error, void *user_data);
 
 /* service-container.c */

@@ -42,7 +42,7 @@ coco_handle_create_sandbox(CocoTtrpcCall *call, void *user_data)
         (const Grpc__CreateSandboxRequest *) coco_ttrpc_call_get_request(call);
 
     coco_module_queue_finish(service->modules);
-    coco_sandbox_create(service->sandbox, request, coco_service_finish, call);
+    coco_guest_sandbox_create(service->sandbox, request, coco_service_finish, call);
 }
 
 static gboolean
@@ -74,7 +74,7 @@ coco_handle_update_ephemeral_mounts(CocoTtrpcCall *call, void *user_data)
         (const Grpc__UpdateEphemeralMountsRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
 
-    (void) coco_storage_table_remount(coco_sandbox_get_storages(service->sandbox),
+    (void) coco_storage_table_remount(coco_guest_sandbox_get_storages(service->sandbox),
                                       request->storages, request->n_storages, &error);
     coco_service_finish(error, call);
 }
@@ -129,7 +129,7 @@ coco_handle_get_diagnostic_data(CocoTtrpcCall *call, void *user_data)
         coco_ttrpc_call_fail(call, COCO_TTRPC_INVALID_ARGUMENT, "unknown log type");
         return;
     }
-    text = coco_sandbox_read_termination_log(service->sandbox, request->container_id, &error);
+    text = coco_guest_sandbox_read_termination_log(service->sandbox, request->container_id, &error);
     if (text == NULL) {
         coco_ttrpc_call_fail_error(call, error);
         return;

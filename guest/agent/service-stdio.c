@@ -27,20 +27,21 @@ coco_handle_write_stdin(CocoTtrpcCall *call, void *user_data)
     const Grpc__WriteStreamRequest *request =
         (const Grpc__WriteStreamRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
-    CocoProcess *process = coco_sandbox_find_process(service->sandbox, request->container_id,
-                                                     request->exec_id, &error);
+    CocoGuestProcess *process = coco_guest_sandbox_find_process(
+        service->sandbox, request->container_id, request->exec_id, &error);
 
     if (process == NULL) {
         coco_ttrpc_call_fail_error(call, error);
-    } else if (coco_process_get_input(process) == NULL) {
+    } else if (coco_guest_process_get_input(process) == NULL) {
         coco_ttrpc_call_fail(call, COCO_TTRPC_FAILED_PRECONDITION, "process has no stdin");
     } else if (request->data.len == 0) {
         /* Kata: writing nothing is closing. */
-        coco_process_close_input(process);
+        coco_guest_process_close_input(process);
         on_written(NULL, call);
     } else {
-        coco_input_write(coco_process_get_input(process), request->data.data, request->data.len,
-                         coco_ttrpc_call_get_cancellable(call), on_written, call);
+        coco_input_write(coco_guest_process_get_input(process), request->data.data,
+                         request->data.len, coco_ttrpc_call_get_cancellable(call), on_written,
+                         call);
     }
 }
 
@@ -64,13 +65,14 @@ read_stream(CocoTtrpcCall *call, const CocoService *service, bool standard_error
     const Grpc__ReadStreamRequest *request =
         (const Grpc__ReadStreamRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
-    CocoProcess *process = coco_sandbox_find_process(service->sandbox, request->container_id,
-                                                     request->exec_id, &error);
-    CocoOutput *output = process != NULL ? coco_process_get_output(process, standard_error) : NULL;
+    CocoGuestProcess *process = coco_guest_sandbox_find_process(
+        service->sandbox, request->container_id, request->exec_id, &error);
+    CocoOutput *output =
+        process != NULL ? coco_guest_process_get_output(process, standard_error) : NULL;
 
     if (process == NULL)
         coco_ttrpc_call_fail_error(call, error);
-    else if (output == NULL && standard_error && coco_process_has_terminal(process))
+    else if (output == NULL && standard_error && coco_guest_process_has_terminal(process))
         on_read(NULL, 0, NULL, call); /* a terminal has one stream */
     else if (output == NULL)
         coco_ttrpc_call_fail(call, COCO_TTRPC_FAILED_PRECONDITION, "process has no output");
@@ -98,11 +100,11 @@ coco_handle_close_stdin(CocoTtrpcCall *call, void *user_data)
     const Grpc__CloseStdinRequest *request =
         (const Grpc__CloseStdinRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
-    CocoProcess *process = coco_sandbox_find_process(service->sandbox, request->container_id,
-                                                     request->exec_id, &error);
+    CocoGuestProcess *process = coco_guest_sandbox_find_process(
+        service->sandbox, request->container_id, request->exec_id, &error);
 
     if (process != NULL)
-        coco_process_close_input(process);
+        coco_guest_process_close_input(process);
     coco_service_finish(error, call);
 }
 
@@ -113,10 +115,10 @@ coco_handle_tty_win_resize(CocoTtrpcCall *call, void *user_data)
     const Grpc__TtyWinResizeRequest *request =
         (const Grpc__TtyWinResizeRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
-    CocoProcess *process = coco_sandbox_find_process(service->sandbox, request->container_id,
-                                                     request->exec_id, &error);
+    CocoGuestProcess *process = coco_guest_sandbox_find_process(
+        service->sandbox, request->container_id, request->exec_id, &error);
 
     if (process != NULL)
-        (void) coco_process_resize(process, request->row, request->column, &error);
+        (void) coco_guest_process_resize(process, request->row, request->column, &error);
     coco_service_finish(error, call);
 }

@@ -68,7 +68,7 @@ static const CocoTtrpcService services[] = {
 /* clang-format on */
 
 CocoService *
-coco_service_new(CocoSandbox *sandbox, const CocoLayout *layout, CocoServiceEndFunc end,
+coco_service_new(CocoGuestSandbox *sandbox, const CocoLayout *layout, CocoServiceEndFunc end,
                  void *user_data)
 {
     CocoService *service = g_new0(CocoService, 1);

@@ -21,15 +21,15 @@
 #define OUTPUT_MAX 4096
 
 struct _CocoBundling {
-    CocoContainer *container;
+    CocoGuestContainer *container;
     Grpc__Spec *spec; /* the child's */
     CocoChild *child;
-    CocoContainerDone done;
+    CocoGuestContainerDone done;
     void *user_data;
 };
 
 static bool
-write_bundle(const CocoContainer *container, Grpc__Spec *spec, GError **error)
+write_bundle(const CocoGuestContainer *container, Grpc__Spec *spec, GError **error)
 {
     g_autofree char *json = NULL;
     g_autofree char *path = g_build_filename(container->bundle, "config.json", NULL);
@@ -67,7 +67,7 @@ write_in_child(void *data)
 }
 
 static GError *
-read_end(const CocoContainer *container, const CocoChildEnd *end)
+read_end(const CocoGuestContainer *container, const CocoChildEnd *end)
 {
     g_autofree char *text = coco_child_end_text(end);
     g_autofree char *shown = g_utf8_make_valid(end->output, -1);
@@ -92,8 +92,8 @@ on_child_end(const CocoChildEnd *end, void *user_data)
 }
 
 void
-coco_container_write_bundle(CocoContainer *container, Grpc__Spec *spec, CocoContainerDone done,
-                            void *user_data)
+coco_guest_container_write_bundle(CocoGuestContainer *container, Grpc__Spec *spec,
+                                  CocoGuestContainerDone done, void *user_data)
 {
     static const char *const name[] = { "bundle", NULL };
     const CocoChildFd console = { STDERR_FILENO, STDERR_FILENO };
@@ -121,7 +121,7 @@ coco_container_write_bundle(CocoContainer *container, Grpc__Spec *spec, CocoCont
 }
 
 void
-coco_container_cancel_bundle(CocoContainer *container)
+coco_guest_container_cancel_bundle(CocoGuestContainer *container)
 {
     if (container->bundling != NULL)
         coco_child_cancel(container->bundling->child);

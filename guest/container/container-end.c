@@ -21,12 +21,12 @@
 struct _CocoEnding {
     CocoFileWatch *watch; /* nullable: without a cgroup there is nothing to watch */
     guint timeout_id;
-    CocoContainerDone done;
+    CocoGuestContainerDone done;
     void *user_data;
 };
 
 static void
-finish(CocoContainer *container, const GError *error)
+finish(CocoGuestContainer *container, const GError *error)
 {
     CocoEnding *ending = g_steal_pointer(&container->ending);
 
@@ -38,9 +38,9 @@ finish(CocoContainer *container, const GError *error)
 
 /* False while something runs. */
 static bool
-take_away(const CocoContainer *container)
+take_away(const CocoGuestContainer *container)
 {
-    if (container->init != NULL && coco_process_is_running(container->init))
+    if (container->init != NULL && coco_guest_process_is_running(container->init))
         return false;
     if (!coco_cgroup_remove(container->cgroup))
         return false;
@@ -53,7 +53,7 @@ take_away(const CocoContainer *container)
 static void
 on_change(void *user_data)
 {
-    CocoContainer *container = user_data;
+    CocoGuestContainer *container = user_data;
 
     if (container->ending != NULL && take_away(container))
         finish(container, NULL);
@@ -62,7 +62,7 @@ on_change(void *user_data)
 static void
 on_init_gone(int exit_code, const GError *error, void *user_data)
 {
-    g_autoptr(CocoContainer) container = user_data;
+    g_autoptr(CocoGuestContainer) container = user_data;
 
     on_change(container);
 }
@@ -70,7 +70,7 @@ on_init_gone(int exit_code, const GError *error, void *user_data)
 static gboolean
 on_timeout(void *user_data)
 {
-    g_autoptr(CocoContainer) container = coco_container_ref(user_data);
+    g_autoptr(CocoGuestContainer) container = coco_guest_container_ref(user_data);
     g_autoptr(GError) error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_DEADLINE_EXCEEDED,
                                           "container %s: its processes did not end in %d s",
                                           container->id, END_TIMEOUT_S);
@@ -81,7 +81,8 @@ on_timeout(void *user_data)
 }
 
 void
-coco_container_end(CocoContainer *container, CocoContainerDone done, void *user_data)
+coco_guest_container_end(CocoGuestContainer *container, CocoGuestContainerDone done,
+                         void *user_data)
 {
     g_autofree char *events = g_build_filename(container->cgroup, "cgroup.events", NULL);
     CocoEnding *ending = g_new0(CocoEnding, 1);
@@ -93,9 +94,10 @@ coco_container_end(CocoContainer *container, CocoContainerDone done, void *user_
     ending->watch = coco_file_watch_new(container->host->files, events, on_change, container, NULL);
     ending->timeout_id = g_timeout_add_seconds(END_TIMEOUT_S, on_timeout, container);
     (void) coco_cgroup_kill(container->cgroup, NULL);
-    if (container->init != NULL && coco_process_is_running(container->init)) {
-        (void) kill(coco_process_get_pid(container->init), SIGKILL);
-        coco_process_wait(container->init, NULL, on_init_gone, coco_container_ref(container));
+    if (container->init != NULL && coco_guest_process_is_running(container->init)) {
+        (void) kill(coco_guest_process_get_pid(container->init), SIGKILL);
+        coco_guest_process_wait(container->init, NULL, on_init_gone,
+                                coco_guest_container_ref(container));
     } else {
         on_change(container);
     }

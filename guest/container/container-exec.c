@@ -12,7 +12,7 @@
 static void
 exec_failed(CocoVerb *verb, const GError *error)
 {
-    g_hash_table_remove(verb->container->processes, coco_process_get_exec_id(verb->process));
+    g_hash_table_remove(verb->container->processes, coco_guest_process_get_exec_id(verb->process));
     coco_verb_end(verb, error);
 }
 
@@ -20,7 +20,7 @@ static void
 set_oom_score(const CocoVerb *verb)
 {
     g_autofree char *path =
-        g_strdup_printf("/proc/%d/oom_score_adj", coco_process_get_pid(verb->process));
+        g_strdup_printf("/proc/%d/oom_score_adj", coco_guest_process_get_pid(verb->process));
     g_autofree char *value = g_strdup_printf("%" G_GINT64_FORMAT, verb->oom_score);
     g_autoptr(GError) error = NULL;
 
@@ -35,8 +35,9 @@ on_executed(const GError *error, void *user_data)
     g_autoptr(GError) own_error = NULL;
     g_autofree char *text = NULL;
 
-    if (error != NULL && coco_crun_is_command_error(
-                             error->message, coco_process_get_command(verb->process), &text)) {
+    if (error != NULL &&
+        coco_crun_is_command_error(error->message, coco_guest_process_get_command(verb->process),
+                                   &text)) {
         own_error = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND, text);
         exec_failed(verb, own_error);
     } else if (error != NULL) {
@@ -52,13 +53,13 @@ on_executed(const GError *error, void *user_data)
 static bool
 run_exec(CocoVerb *verb, const Grpc__Process *spec, GError **error)
 {
-    const CocoContainer *container = verb->container;
+    const CocoGuestContainer *container = verb->container;
     g_autofree char *json = coco_oci_process_to_json(spec);
     const char *args[16] = { "exec", "--detach", "--process", COCO_CRUN_INPUT, "--pid-file" };
     size_t n = 5;
 
     verb->pid_file = g_strdup_printf("%s/exec-%s.pid", container->bundle,
-                                     coco_process_get_exec_id(verb->process));
+                                     coco_guest_process_get_exec_id(verb->process));
     args[n++] = verb->pid_file;
     if (!coco_verb_prepare_console(verb, error))
         return false;
@@ -72,11 +73,11 @@ run_exec(CocoVerb *verb, const Grpc__Process *spec, GError **error)
 
 /* An id may be used again once its process has gone. */
 static bool
-check_new_id(CocoContainer *container, const char *exec_id, GError **error)
+check_new_id(CocoGuestContainer *container, const char *exec_id, GError **error)
 {
-    const CocoProcess *old = coco_container_find_process(container, exec_id, NULL);
+    const CocoGuestProcess *old = coco_guest_container_find_process(container, exec_id, NULL);
 
-    if (old != NULL && !(coco_process_has_exited(old) && old != container->init)) {
+    if (old != NULL && !(coco_guest_process_has_exited(old) && old != container->init)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS,
                     "process '%s' of container %s exists", exec_id, container->id);
         return false;
@@ -90,25 +91,26 @@ check_new_id(CocoContainer *container, const char *exec_id, GError **error)
 }
 
 void
-coco_container_exec(CocoContainer *container, const char *exec_id, const Grpc__Process *spec,
-                    CocoContainerDone done, void *user_data)
+coco_guest_container_exec(CocoGuestContainer *container, const char *exec_id,
+                          const Grpc__Process *spec, CocoGuestContainerDone done, void *user_data)
 {
-    g_autoptr(CocoProcess) process = coco_process_new(exec_id, spec->args[0], spec->terminal);
+    g_autoptr(CocoGuestProcess) process =
+        coco_guest_process_new(exec_id, spec->args[0], spec->terminal);
     CocoVerb *verb = coco_verb_new(container, process, done, user_data);
     g_autoptr(GError) error = NULL;
 
-    if (!coco_container_check_running(container, &error) ||
+    if (!coco_guest_container_check_running(container, &error) ||
         !check_new_id(container, exec_id, &error)) {
         coco_verb_end(verb, error);
         return;
     }
-    if (coco_container_is_pausing(container)) {
+    if (coco_guest_container_is_pausing(container)) {
         coco_verb_fail(verb, COCO_TTRPC_FAILED_PRECONDITION, "container %s is paused",
                        container->id);
         return;
     }
     verb->oom_score = spec->oomscoreadj;
-    g_hash_table_replace(container->processes, g_strdup(exec_id), coco_process_ref(process));
+    g_hash_table_replace(container->processes, g_strdup(exec_id), coco_guest_process_ref(process));
     if (!run_exec(verb, spec, &error))
         exec_failed(verb, error);
 }
@@ -120,15 +122,15 @@ on_updated(const GError *error, void *user_data)
 }
 
 void
-coco_container_update(CocoContainer *container, const Grpc__LinuxResources *resources,
-                      CocoContainerDone done, void *user_data)
+coco_guest_container_update(CocoGuestContainer *container, const Grpc__LinuxResources *resources,
+                            CocoGuestContainerDone done, void *user_data)
 {
     CocoVerb *verb = coco_verb_new(container, NULL, done, user_data);
     const char *const args[] = { "update", "--resources", COCO_CRUN_INPUT, container->id, NULL };
     g_autofree char *json = coco_oci_resources_to_json(resources);
     g_autoptr(GError) error = NULL;
 
-    if (!coco_container_check_running(container, &error) ||
+    if (!coco_guest_container_check_running(container, &error) ||
         !coco_verb_run(verb, args, json, on_updated, &error))
         coco_verb_end(verb, error);
 }

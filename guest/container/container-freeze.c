@@ -18,7 +18,7 @@ struct _CocoFreeze {
 };
 
 static void
-freeze_end(CocoContainer *container, const GError *error)
+freeze_end(CocoGuestContainer *container, const GError *error)
 {
     CocoFreeze *freeze = g_steal_pointer(&container->freeze);
     CocoVerb *verb = freeze->verb;
@@ -32,7 +32,7 @@ freeze_end(CocoContainer *container, const GError *error)
 }
 
 void
-coco_container_freeze_cancel(CocoContainer *container)
+coco_guest_container_freeze_cancel(CocoGuestContainer *container)
 {
     g_autoptr(GError) error = NULL;
 
@@ -44,7 +44,7 @@ coco_container_freeze_cancel(CocoContainer *container)
 }
 
 bool
-coco_container_is_pausing(const CocoContainer *container)
+coco_guest_container_is_pausing(const CocoGuestContainer *container)
 {
     return container->frozen || (container->freeze != NULL && container->freeze->wanted);
 }
@@ -52,7 +52,7 @@ coco_container_is_pausing(const CocoContainer *container)
 static void
 on_events(void *user_data)
 {
-    CocoContainer *container = user_data;
+    CocoGuestContainer *container = user_data;
 
     if (coco_cgroup_is_frozen(container->cgroup) == container->freeze->wanted)
         freeze_end(container, NULL);
@@ -61,7 +61,7 @@ on_events(void *user_data)
 static gboolean
 on_timeout(void *user_data)
 {
-    CocoContainer *container = user_data;
+    CocoGuestContainer *container = user_data;
     g_autoptr(GError) error = NULL;
 
     container->freeze->timeout_id = 0;
@@ -75,8 +75,8 @@ on_timeout(void *user_data)
 }
 
 void
-coco_container_freeze(CocoContainer *container, bool frozen, CocoContainerDone done,
-                      void *user_data)
+coco_guest_container_freeze(CocoGuestContainer *container, bool frozen, CocoGuestContainerDone done,
+                            void *user_data)
 {
     CocoVerb *verb = coco_verb_new(container, NULL, done, user_data);
     g_autofree char *events = g_build_filename(container->cgroup, "cgroup.events", NULL);
@@ -88,7 +88,7 @@ coco_container_freeze(CocoContainer *container, bool frozen, CocoContainerDone d
                        container->id, container->freeze->wanted ? "paused" : "resumed");
         return;
     }
-    if (!coco_container_check_running(container, &error) ||
+    if (!coco_guest_container_check_running(container, &error) ||
         (watch = coco_file_watch_new(container->host->files, events, on_events, container,
                                      &error)) == NULL ||
         !coco_cgroup_set_frozen(container->cgroup, frozen, &error)) {

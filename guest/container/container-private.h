@@ -21,24 +21,24 @@ typedef enum {
     COCO_CONTAINER_STOPPED,
     COCO_CONTAINER_REMOVING,
     COCO_CONTAINER_GONE,
-} CocoContainerState;
+} CocoGuestContainerState;
 
 typedef struct _CocoVerb CocoVerb;
 typedef struct _CocoEnding CocoEnding;
 typedef struct _CocoFreeze CocoFreeze;
 typedef struct _CocoBundling CocoBundling;
 
-struct _CocoContainer {
+struct _CocoGuestContainer {
     grefcount refs;
-    const CocoContainerHost *host;
+    const CocoGuestContainerHost *host;
     char *id;
     char *bundle;
     char *cgroup; /* directory */
-    CocoContainerState state;
-    CocoProcess *init;
+    CocoGuestContainerState state;
+    CocoGuestProcess *init;
     char *init_id;
-    GHashTable *processes; /* exec id -> CocoProcess */
-    GQueue finished;       /* CocoProcess, oldest first */
+    GHashTable *processes; /* exec id -> CocoGuestProcess */
+    GQueue finished;       /* CocoGuestProcess, oldest first */
     bool frozen;
     bool shares_pid_namespace;
     CocoFreeze *freeze;
@@ -51,20 +51,20 @@ struct _CocoContainer {
 
 /* A verb of the runtime in flight. */
 struct _CocoVerb {
-    CocoContainer *container;
-    CocoProcess *process; /* nullable */
-    CocoCrunRun *run;     /* dangling when its function has run */
-    char *pid_file;       /* nullable */
-    int console_listener; /* -1 */
-    char *console_path;   /* nullable */
-    int64_t oom_score;    /* of an exec, whose own crun does not set */
-    GError *failure;      /* of a creation, while it is undone */
-    CocoContainerDone done;
+    CocoGuestContainer *container;
+    CocoGuestProcess *process; /* nullable */
+    CocoCrunRun *run;          /* dangling when its function has run */
+    char *pid_file;            /* nullable */
+    int console_listener;      /* -1 */
+    char *console_path;        /* nullable */
+    int64_t oom_score;         /* of an exec, whose own crun does not set */
+    GError *failure;           /* of a creation, while it is undone */
+    CocoGuestContainerDone done;
     void *user_data;
 };
 
-CocoVerb *coco_verb_new(CocoContainer *container, CocoProcess *process, CocoContainerDone done,
-                        void *user_data);
+CocoVerb *coco_verb_new(CocoGuestContainer *container, CocoGuestProcess *process,
+                        CocoGuestContainerDone done, void *user_data);
 /* Tells the caller and frees. */
 void coco_verb_end(CocoVerb *verb, const GError *error);
 void coco_verb_fail(CocoVerb *verb, CocoTtrpcCode code, const char *format, ...)
@@ -81,19 +81,20 @@ bool coco_verb_run(CocoVerb *verb, const char *const *args, const char *input, C
 
 /* Writes the bundle in a child, whose copy of spec is changed. done never runs at once, but for a
  * child that cannot be started. */
-void coco_container_write_bundle(CocoContainer *container, Grpc__Spec *spec, CocoContainerDone done,
-                                 void *user_data);
-void coco_container_cancel_bundle(CocoContainer *container);
+void coco_guest_container_write_bundle(CocoGuestContainer *container, Grpc__Spec *spec,
+                                       CocoGuestContainerDone done, void *user_data);
+void coco_guest_container_cancel_bundle(CocoGuestContainer *container);
 
 /* Its init has gone: the state changes, and OOM kills that came just before are told first. */
-void coco_container_init_exited(CocoContainer *container);
+void coco_guest_container_init_exited(CocoGuestContainer *container);
 /* True when the container is in a state in which processes can be added or changed; else an error.
  */
-bool coco_container_check_running(const CocoContainer *container, GError **error);
-void coco_container_freeze_cancel(CocoContainer *container);
+bool coco_guest_container_check_running(const CocoGuestContainer *container, GError **error);
+void coco_guest_container_freeze_cancel(CocoGuestContainer *container);
 /* Also when the kernel has not stopped everything yet. */
-bool coco_container_is_pausing(const CocoContainer *container);
+bool coco_guest_container_is_pausing(const CocoGuestContainer *container);
 
 /* Ends what runs and takes everything away, also of a creation that got half way. done: with
  * DEADLINE_EXCEEDED when something would not end; all that is left can be tried again. */
-void coco_container_end(CocoContainer *container, CocoContainerDone done, void *user_data);
+void coco_guest_container_end(CocoGuestContainer *container, CocoGuestContainerDone done,
+                              void *user_data);

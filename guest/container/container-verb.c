@@ -17,13 +17,13 @@
 #include "guest/container/container-private.h"
 
 CocoVerb *
-coco_verb_new(CocoContainer *container, CocoProcess *process, CocoContainerDone done,
+coco_verb_new(CocoGuestContainer *container, CocoGuestProcess *process, CocoGuestContainerDone done,
               void *user_data)
 {
     CocoVerb *verb = g_new0(CocoVerb, 1);
 
-    verb->container = coco_container_ref(container);
-    verb->process = process != NULL ? coco_process_ref(process) : NULL;
+    verb->container = coco_guest_container_ref(container);
+    verb->process = process != NULL ? coco_guest_process_ref(process) : NULL;
     verb->console_listener = -1;
     verb->done = done;
     verb->user_data = user_data;
@@ -42,8 +42,8 @@ coco_verb_end(CocoVerb *verb, const GError *error)
     g_free(verb->console_path);
     g_free(verb->pid_file);
     g_clear_error(&verb->failure);
-    g_clear_pointer(&verb->process, coco_process_unref);
-    coco_container_unref(verb->container);
+    g_clear_pointer(&verb->process, coco_guest_process_unref);
+    coco_guest_container_unref(verb->container);
     g_free(verb);
 }
 
@@ -124,7 +124,7 @@ receive_console(int listener, GError **error)
 bool
 coco_verb_prepare_console(CocoVerb *verb, GError **error)
 {
-    return !coco_process_has_terminal(verb->process) || listen_for_console(verb, error);
+    return !coco_guest_process_has_terminal(verb->process) || listen_for_console(verb, error);
 }
 
 bool
@@ -133,8 +133,8 @@ coco_verb_run(CocoVerb *verb, const char *const *args, const char *input, CocoCr
 {
     int stdio[3] = { -1, -1, -1 };
 
-    if (verb->process != NULL && !coco_process_has_terminal(verb->process) &&
-        !coco_process_open_pipes(verb->process, stdio, error))
+    if (verb->process != NULL && !coco_guest_process_has_terminal(verb->process) &&
+        !coco_guest_process_open_pipes(verb->process, stdio, error))
         return false;
     verb->run = coco_crun_run(verb->container->host->crun, args, stdio, input, func, verb, error);
     for (int i = 0; i < 3; i++)
@@ -143,22 +143,22 @@ coco_verb_run(CocoVerb *verb, const char *const *args, const char *input, CocoCr
 }
 
 typedef struct {
-    CocoContainer *container;
-    CocoProcess *process;
+    CocoGuestContainer *container;
+    CocoGuestProcess *process;
 } Watched;
 
 /* Of the finished execs only the newest are kept. */
 static void
-keep_finished(CocoContainer *container, CocoProcess *process)
+keep_finished(CocoGuestContainer *container, CocoGuestProcess *process)
 {
-    g_queue_push_tail(&container->finished, coco_process_ref(process));
+    g_queue_push_tail(&container->finished, coco_guest_process_ref(process));
     while (g_queue_get_length(&container->finished) > COCO_CONTAINER_FINISHED_MAX) {
-        CocoProcess *oldest = g_queue_pop_head(&container->finished);
-        const char *exec_id = coco_process_get_exec_id(oldest);
+        CocoGuestProcess *oldest = g_queue_pop_head(&container->finished);
+        const char *exec_id = coco_guest_process_get_exec_id(oldest);
 
         if (g_hash_table_lookup(container->processes, exec_id) == oldest)
             g_hash_table_remove(container->processes, exec_id);
-        coco_process_unref(oldest);
+        coco_guest_process_unref(oldest);
     }
 }
 
@@ -166,15 +166,15 @@ static void
 on_process_exit(pid_t pid, int wait_status, void *user_data)
 {
     Watched *watched = user_data;
-    CocoContainer *container = watched->container;
+    CocoGuestContainer *container = watched->container;
 
     if (watched->process == container->init)
-        coco_container_init_exited(container);
+        coco_guest_container_init_exited(container);
     else
         keep_finished(container, watched->process);
-    coco_process_exited(watched->process, wait_status);
-    coco_process_unref(watched->process);
-    coco_container_unref(container);
+    coco_guest_process_exited(watched->process, wait_status);
+    coco_guest_process_unref(watched->process);
+    coco_guest_container_unref(container);
     g_free(watched);
 }
 
@@ -185,10 +185,10 @@ coco_verb_take_process(CocoVerb *verb, GError **error)
     Watched *watched;
     int pid;
 
-    if (coco_process_has_terminal(verb->process)) {
+    if (coco_guest_process_has_terminal(verb->process)) {
         int master = receive_console(verb->console_listener, error);
 
-        if (master < 0 || !coco_process_set_terminal(verb->process, master, error))
+        if (master < 0 || !coco_guest_process_set_terminal(verb->process, master, error))
             return false;
     }
     if (!g_file_get_contents(verb->pid_file, &text, NULL, NULL) || (pid = atoi(text)) <= 1) {
@@ -196,10 +196,10 @@ coco_verb_take_process(CocoVerb *verb, GError **error)
                             "crun did not tell the process id");
         return false;
     }
-    coco_process_started(verb->process, pid);
+    coco_guest_process_started(verb->process, pid);
     watched = g_new0(Watched, 1);
-    watched->container = coco_container_ref(verb->container);
-    watched->process = coco_process_ref(verb->process);
+    watched->container = coco_guest_container_ref(verb->container);
+    watched->process = coco_guest_process_ref(verb->process);
     coco_reaper_watch(verb->container->host->reaper, pid, on_process_exit, watched);
     return true;
 }

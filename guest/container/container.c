@@ -16,46 +16,46 @@
 #include "guest/system/directory-tree.h"
 
 char *
-coco_container_cgroup_path(const char *id)
+coco_guest_container_cgroup_path(const char *id)
 {
     /* The prefix keeps ids apart from the kernel's own files ("cgroup.procs" is a valid id). */
     return g_strconcat("/pod/ctr-", id, NULL);
 }
 
-CocoContainer *
-coco_container_new(const CocoContainerHost *host, const char *id)
+CocoGuestContainer *
+coco_guest_container_new(const CocoGuestContainerHost *host, const char *id)
 {
-    CocoContainer *container = g_new0(CocoContainer, 1);
-    g_autofree char *cgroup_path = coco_container_cgroup_path(id);
+    CocoGuestContainer *container = g_new0(CocoGuestContainer, 1);
+    g_autofree char *cgroup_path = coco_guest_container_cgroup_path(id);
 
     g_ref_count_init(&container->refs);
     container->host = host;
     container->id = g_strdup(id);
     container->bundle = g_build_filename(coco_layout_get_bundles(host->layout), id, NULL);
     container->cgroup = g_strconcat(coco_layout_get_cgroups(host->layout), cgroup_path, NULL);
-    container->processes =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) coco_process_unref);
+    container->processes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                 (GDestroyNotify) coco_guest_process_unref);
     g_queue_init(&container->finished);
     return container;
 }
 
-CocoContainer *
-coco_container_ref(CocoContainer *container)
+CocoGuestContainer *
+coco_guest_container_ref(CocoGuestContainer *container)
 {
     g_ref_count_inc(&container->refs);
     return container;
 }
 
 static void
-drop_processes(CocoContainer *container)
+drop_processes(CocoGuestContainer *container)
 {
     g_hash_table_remove_all(container->processes);
-    g_queue_clear_full(&container->finished, (GDestroyNotify) coco_process_unref);
-    g_clear_pointer(&container->init, coco_process_unref);
+    g_queue_clear_full(&container->finished, (GDestroyNotify) coco_guest_process_unref);
+    g_clear_pointer(&container->init, coco_guest_process_unref);
 }
 
 void
-coco_container_unref(CocoContainer *container)
+coco_guest_container_unref(CocoGuestContainer *container)
 {
     if (container == NULL || !g_ref_count_dec(&container->refs))
         return;
@@ -70,13 +70,13 @@ coco_container_unref(CocoContainer *container)
 }
 
 const char *
-coco_container_get_id(const CocoContainer *container)
+coco_guest_container_get_id(const CocoGuestContainer *container)
 {
     return container->id;
 }
 
 const char *
-coco_container_get_bundle(const CocoContainer *container)
+coco_guest_container_get_bundle(const CocoGuestContainer *container)
 {
     return container->bundle;
 }
@@ -84,13 +84,13 @@ coco_container_get_bundle(const CocoContainer *container)
 static void
 on_oom_kill(void *user_data)
 {
-    const CocoContainer *container = user_data;
+    const CocoGuestContainer *container = user_data;
 
     container->host->on_oom(container->id, container->host->user_data);
 }
 
 void
-coco_container_init_exited(CocoContainer *container)
+coco_guest_container_init_exited(CocoGuestContainer *container)
 {
     coco_memory_watch_check(container->memory_watch);
     g_clear_pointer(&container->memory_watch, coco_memory_watch_free);
@@ -104,9 +104,9 @@ coco_container_init_exited(CocoContainer *container)
 /* ---- create ---- */
 
 static void
-watch_memory(CocoContainer *container)
+watch_memory(CocoGuestContainer *container)
 {
-    const CocoContainerHost *host = container->host;
+    const CocoGuestContainerHost *host = container->host;
     g_autofree char *name = g_strconcat("container ", container->id, NULL);
     g_autoptr(GError) error = NULL;
 
@@ -122,7 +122,7 @@ static void
 on_undone(const GError *error, void *user_data)
 {
     CocoVerb *verb = user_data;
-    CocoContainer *container = verb->container;
+    CocoGuestContainer *container = verb->container;
     CocoVerb *canceller = g_steal_pointer(&container->canceller);
 
     if (error != NULL)
@@ -137,11 +137,11 @@ static void
 create_failed(CocoVerb *verb, const GError *error)
 {
     verb->failure = g_error_copy(error);
-    coco_container_end(verb->container, on_undone, verb);
+    coco_guest_container_end(verb->container, on_undone, verb);
 }
 
 static GError *
-cancelled(const CocoContainer *container)
+cancelled(const CocoGuestContainer *container)
 {
     return g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_CANCELLED,
                        "container %s was removed while it was created", container->id);
@@ -151,13 +151,14 @@ static void
 on_created(const GError *error, void *user_data)
 {
     CocoVerb *verb = user_data;
-    CocoContainer *container = verb->container;
+    CocoGuestContainer *container = verb->container;
     g_autoptr(GError) own_error = NULL;
     g_autofree char *text = NULL;
 
     container->creation = NULL;
-    if (error != NULL && coco_crun_is_command_error(
-                             error->message, coco_process_get_command(verb->process), &text)) {
+    if (error != NULL &&
+        coco_crun_is_command_error(error->message, coco_guest_process_get_command(verb->process),
+                                   &text)) {
         own_error = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND, text);
         create_failed(verb, own_error);
     } else if (error != NULL) {
@@ -189,7 +190,7 @@ has_own_pid_namespace(const Grpc__Spec *spec)
 static bool
 run_create(CocoVerb *verb, GError **error)
 {
-    const CocoContainer *container = verb->container;
+    const CocoGuestContainer *container = verb->container;
     const char *args[16] = { "create", "--bundle", container->bundle, "--pid-file" };
     size_t n = 4;
 
@@ -212,7 +213,7 @@ static void
 on_bundle_written(const GError *error, void *user_data)
 {
     CocoVerb *verb = user_data;
-    const CocoContainer *container = verb->container;
+    const CocoGuestContainer *container = verb->container;
     g_autoptr(GError) own_error = NULL;
 
     if (container->canceller != NULL)
@@ -224,17 +225,17 @@ on_bundle_written(const GError *error, void *user_data)
 }
 
 void
-coco_container_create(CocoContainer *container, Grpc__Spec *spec, const char *init_id,
-                      CocoContainerDone done, void *user_data)
+coco_guest_container_create(CocoGuestContainer *container, Grpc__Spec *spec, const char *init_id,
+                            CocoGuestContainerDone done, void *user_data)
 {
     CocoVerb *verb;
 
     container->state = COCO_CONTAINER_CREATING;
     container->shares_pid_namespace = !has_own_pid_namespace(spec);
     container->init_id = g_strdup(init_id);
-    container->init = coco_process_new("", spec->process->args[0], spec->process->terminal);
+    container->init = coco_guest_process_new("", spec->process->args[0], spec->process->terminal);
     verb = coco_verb_new(container, container->init, done, user_data);
-    coco_container_write_bundle(container, spec, on_bundle_written, verb);
+    coco_guest_container_write_bundle(container, spec, on_bundle_written, verb);
 }
 
 /* ---- start ---- */
@@ -243,7 +244,7 @@ static void
 on_started(const GError *error, void *user_data)
 {
     CocoVerb *verb = user_data;
-    CocoContainer *container = verb->container;
+    CocoGuestContainer *container = verb->container;
 
     /* It may have run and ended already. */
     if (container->state == COCO_CONTAINER_STARTING)
@@ -252,7 +253,8 @@ on_started(const GError *error, void *user_data)
 }
 
 void
-coco_container_start(CocoContainer *container, CocoContainerDone done, void *user_data)
+coco_guest_container_start(CocoGuestContainer *container, CocoGuestContainerDone done,
+                           void *user_data)
 {
     CocoVerb *verb = coco_verb_new(container, NULL, done, user_data);
     const char *const args[] = { "start", container->id, NULL };
@@ -282,18 +284,19 @@ static void
 on_ended(const GError *error, void *user_data)
 {
     CocoVerb *verb = user_data;
-    CocoContainer *container = verb->container;
+    CocoGuestContainer *container = verb->container;
 
     container->state = error == NULL ? COCO_CONTAINER_GONE : COCO_CONTAINER_STOPPED;
     if (error == NULL) {
-        coco_container_freeze_cancel(container);
+        coco_guest_container_freeze_cancel(container);
         drop_processes(container);
     }
     coco_verb_end(verb, error);
 }
 
 void
-coco_container_remove(CocoContainer *container, CocoContainerDone done, void *user_data)
+coco_guest_container_remove(CocoGuestContainer *container, CocoGuestContainerDone done,
+                            void *user_data)
 {
     CocoVerb *verb = coco_verb_new(container, NULL, done, user_data);
 
@@ -302,17 +305,17 @@ coco_container_remove(CocoContainer *container, CocoContainerDone done, void *us
                        container->id);
     } else if (container->state == COCO_CONTAINER_CREATING) {
         container->canceller = verb;
-        coco_container_cancel_bundle(container);
+        coco_guest_container_cancel_bundle(container);
         if (container->creation != NULL)
             coco_crun_cancel(container->creation->run);
     } else {
         container->state = COCO_CONTAINER_REMOVING;
-        coco_container_end(container, on_ended, verb);
+        coco_guest_container_end(container, on_ended, verb);
     }
 }
 
 bool
-coco_container_is_gone(const CocoContainer *container)
+coco_guest_container_is_gone(const CocoGuestContainer *container)
 {
     return container->state == COCO_CONTAINER_NEW || container->state == COCO_CONTAINER_GONE;
 }
@@ -320,7 +323,7 @@ coco_container_is_gone(const CocoContainer *container)
 /* ---- look-ups ---- */
 
 bool
-coco_container_check_running(const CocoContainer *container, GError **error)
+coco_guest_container_check_running(const CocoGuestContainer *container, GError **error)
 {
     if (container->state == COCO_CONTAINER_RUNNING || container->state == COCO_CONTAINER_CREATED)
         return true;
@@ -329,10 +332,11 @@ coco_container_check_running(const CocoContainer *container, GError **error)
     return false;
 }
 
-CocoProcess *
-coco_container_find_process(CocoContainer *container, const char *exec_id, GError **error)
+CocoGuestProcess *
+coco_guest_container_find_process(CocoGuestContainer *container, const char *exec_id,
+                                  GError **error)
 {
-    CocoProcess *process = NULL;
+    CocoGuestProcess *process = NULL;
 
     if (*exec_id == '\0' || strcmp(exec_id, container->id) == 0 ||
         g_strcmp0(exec_id, container->init_id) == 0)
@@ -349,21 +353,21 @@ coco_container_find_process(CocoContainer *container, const char *exec_id, GErro
 }
 
 bool
-coco_container_signal(CocoContainer *container, const char *exec_id, uint32_t signal,
-                      GError **error)
+coco_guest_container_signal(CocoGuestContainer *container, const char *exec_id, uint32_t signal,
+                            GError **error)
 {
-    CocoProcess *process = coco_container_find_process(container, exec_id, error);
+    CocoGuestProcess *process = coco_guest_container_find_process(container, exec_id, error);
 
     if (process == NULL)
         return false;
-    if (*exec_id == '\0' && signal == SIGKILL && coco_process_is_running(process))
+    if (*exec_id == '\0' && signal == SIGKILL && coco_guest_process_is_running(process))
         return coco_cgroup_kill(container->cgroup, error);
-    return coco_process_signal(process, signal, error);
+    return coco_guest_process_signal(process, signal, error);
 }
 
 /* Also of one that has ended: the cgroup stays until the container is removed. */
 Grpc__CgroupStats *
-coco_container_stats(const CocoContainer *container, GError **error)
+coco_guest_container_stats(const CocoGuestContainer *container, GError **error)
 {
     if (container->init == NULL || !g_file_test(container->cgroup, G_FILE_TEST_IS_DIR)) {
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,

@@ -8,8 +8,8 @@
  *
  * A removal that fails leaves a stopped container, which can be removed again.
  *
- * Ownership: counted; a verb in flight holds a reference. CocoContainerHost is borrowed and must
- * outlive it. Thread: that of the host's reaper.
+ * Ownership: counted; a verb in flight holds a reference. CocoGuestContainerHost is borrowed and
+ * must outlive it. Thread: that of the host's reaper.
  */
 #pragma once
 
@@ -40,48 +40,52 @@ typedef struct {
     /* The kernel killed a process of the container for want of memory. */
     void (*on_oom)(const char *id, void *user_data);
     void *user_data;
-} CocoContainerHost;
+} CocoGuestContainerHost;
 
-typedef struct _CocoContainer CocoContainer;
+typedef struct _CocoGuestContainer CocoGuestContainer;
 
 /* error: NULL on success (transfer none). Runs once, maybe before the verb returned. */
-typedef void (*CocoContainerDone)(const GError *error, void *user_data);
+typedef void (*CocoGuestContainerDone)(const GError *error, void *user_data);
 
-CocoContainer *coco_container_new(const CocoContainerHost *host, const char *id);
-CocoContainer *coco_container_ref(CocoContainer *container);
-void coco_container_unref(CocoContainer *container);
+CocoGuestContainer *coco_guest_container_new(const CocoGuestContainerHost *host, const char *id);
+CocoGuestContainer *coco_guest_container_ref(CocoGuestContainer *container);
+void coco_guest_container_unref(CocoGuestContainer *container);
 
 /* "/pod/ctr-ID": where a container's cgroup is below the mount. g_free(). */
-char *coco_container_cgroup_path(const char *id);
-const char *coco_container_get_id(const CocoContainer *container);
+char *coco_guest_container_cgroup_path(const char *id);
+const char *coco_guest_container_get_id(const CocoGuestContainer *container);
 /* (transfer none) */
-const char *coco_container_get_bundle(const CocoContainer *container);
+const char *coco_guest_container_get_bundle(const CocoGuestContainer *container);
 
 /* spec: adapted already; its paths are changed (transfer none). init_id: the exec id its init goes
  * by besides "" and the container's. */
-void coco_container_create(CocoContainer *container, Grpc__Spec *spec, const char *init_id,
-                           CocoContainerDone done, void *user_data);
-void coco_container_start(CocoContainer *container, CocoContainerDone done, void *user_data);
-void coco_container_exec(CocoContainer *container, const char *exec_id, const Grpc__Process *spec,
-                         CocoContainerDone done, void *user_data);
-void coco_container_update(CocoContainer *container, const Grpc__LinuxResources *resources,
-                           CocoContainerDone done, void *user_data);
+void coco_guest_container_create(CocoGuestContainer *container, Grpc__Spec *spec,
+                                 const char *init_id, CocoGuestContainerDone done, void *user_data);
+void coco_guest_container_start(CocoGuestContainer *container, CocoGuestContainerDone done,
+                                void *user_data);
+void coco_guest_container_exec(CocoGuestContainer *container, const char *exec_id,
+                               const Grpc__Process *spec, CocoGuestContainerDone done,
+                               void *user_data);
+void coco_guest_container_update(CocoGuestContainer *container,
+                                 const Grpc__LinuxResources *resources, CocoGuestContainerDone done,
+                                 void *user_data);
 /* Done when the kernel says that all processes stand still, or run again. */
-void coco_container_freeze(CocoContainer *container, bool frozen, CocoContainerDone done,
-                           void *user_data);
+void coco_guest_container_freeze(CocoGuestContainer *container, bool frozen,
+                                 CocoGuestContainerDone done, void *user_data);
 /* Kills what runs, waits for it, and takes everything away. A creation under way is cancelled. */
-void coco_container_remove(CocoContainer *container, CocoContainerDone done, void *user_data);
+void coco_guest_container_remove(CocoGuestContainer *container, CocoGuestContainerDone done,
+                                 void *user_data);
 /* Nothing of it is there: not created yet, or taken away. */
-bool coco_container_is_gone(const CocoContainer *container);
+bool coco_guest_container_is_gone(const CocoGuestContainer *container);
 
 /* exec_id "": SIGKILL goes to every process of the container, any other signal to its init. */
-bool coco_container_signal(CocoContainer *container, const char *exec_id, uint32_t signal,
-                           GError **error);
+bool coco_guest_container_signal(CocoGuestContainer *container, const char *exec_id,
+                                 uint32_t signal, GError **error);
 
 /* (transfer none); NULL with NOT_FOUND. */
-CocoProcess *coco_container_find_process(CocoContainer *container, const char *exec_id,
-                                         GError **error);
+CocoGuestProcess *coco_guest_container_find_process(CocoGuestContainer *container,
+                                                    const char *exec_id, GError **error);
 /* The caller owns it; NULL when the container has no processes any more. */
-Grpc__CgroupStats *coco_container_stats(const CocoContainer *container, GError **error);
+Grpc__CgroupStats *coco_guest_container_stats(const CocoGuestContainer *container, GError **error);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoContainer, coco_container_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoGuestContainer, coco_guest_container_unref)

@@ -23,11 +23,11 @@
 
 typedef struct {
     GCancellable *cancellable;
-    CocoProcessWaitFunc func;
+    CocoGuestProcessWaitFunc func;
     void *user_data;
 } Waiter;
 
-struct _CocoProcess {
+struct _CocoGuestProcess {
     grefcount refs;
     char *exec_id;
     char *command;
@@ -42,10 +42,10 @@ struct _CocoProcess {
     CocoFd console;
 };
 
-CocoProcess *
-coco_process_new(const char *exec_id, const char *command, bool terminal)
+CocoGuestProcess *
+coco_guest_process_new(const char *exec_id, const char *command, bool terminal)
 {
-    CocoProcess *process = g_new0(CocoProcess, 1);
+    CocoGuestProcess *process = g_new0(CocoGuestProcess, 1);
 
     g_ref_count_init(&process->refs);
     process->exec_id = g_strdup(exec_id);
@@ -56,8 +56,8 @@ coco_process_new(const char *exec_id, const char *command, bool terminal)
     return process;
 }
 
-CocoProcess *
-coco_process_ref(CocoProcess *process)
+CocoGuestProcess *
+coco_guest_process_ref(CocoGuestProcess *process)
 {
     g_ref_count_inc(&process->refs);
     return process;
@@ -80,7 +80,7 @@ waiter_fail(Waiter *waiter, CocoTtrpcCode code, const char *text)
 }
 
 void
-coco_process_unref(CocoProcess *process)
+coco_guest_process_unref(CocoGuestProcess *process)
 {
     Waiter *waiter;
 
@@ -98,43 +98,43 @@ coco_process_unref(CocoProcess *process)
 }
 
 const char *
-coco_process_get_exec_id(const CocoProcess *process)
+coco_guest_process_get_exec_id(const CocoGuestProcess *process)
 {
     return process->exec_id;
 }
 
 const char *
-coco_process_get_command(const CocoProcess *process)
+coco_guest_process_get_command(const CocoGuestProcess *process)
 {
     return process->command;
 }
 
 bool
-coco_process_has_terminal(const CocoProcess *process)
+coco_guest_process_has_terminal(const CocoGuestProcess *process)
 {
     return process->terminal;
 }
 
 pid_t
-coco_process_get_pid(const CocoProcess *process)
+coco_guest_process_get_pid(const CocoGuestProcess *process)
 {
     return process->pid;
 }
 
 bool
-coco_process_is_running(const CocoProcess *process)
+coco_guest_process_is_running(const CocoGuestProcess *process)
 {
     return process->pid > 0 && !process->exited;
 }
 
 bool
-coco_process_has_exited(const CocoProcess *process)
+coco_guest_process_has_exited(const CocoGuestProcess *process)
 {
     return process->exited;
 }
 
 bool
-coco_process_open_pipes(CocoProcess *process, int out_child[3], GError **error)
+coco_guest_process_open_pipes(CocoGuestProcess *process, int out_child[3], GError **error)
 {
     int agent;
 
@@ -153,7 +153,7 @@ coco_process_open_pipes(CocoProcess *process, int out_child[3], GError **error)
 }
 
 bool
-coco_process_set_terminal(CocoProcess *process, int master, GError **error)
+coco_guest_process_set_terminal(CocoGuestProcess *process, int master, GError **error)
 {
     g_auto(CocoFd) console = master;
     g_auto(CocoFd) reader = fcntl(console, F_DUPFD_CLOEXEC, 3);
@@ -172,13 +172,13 @@ coco_process_set_terminal(CocoProcess *process, int master, GError **error)
 }
 
 void
-coco_process_started(CocoProcess *process, pid_t pid)
+coco_guest_process_started(CocoGuestProcess *process, pid_t pid)
 {
     process->pid = pid;
 }
 
 void
-coco_process_exited(CocoProcess *process, int wait_status)
+coco_guest_process_exited(CocoGuestProcess *process, int wait_status)
 {
     Waiter *waiter;
 
@@ -187,15 +187,15 @@ coco_process_exited(CocoProcess *process, int wait_status)
     if (process->emulated_signal != 0 && WIFSIGNALED(wait_status) &&
         WTERMSIG(wait_status) == SIGKILL)
         process->exit_code = 128 + process->emulated_signal;
-    (void) coco_process_ref(process);
+    (void) coco_guest_process_ref(process);
     while ((waiter = g_queue_pop_head(&process->waiters)) != NULL)
         waiter_end(waiter, process->exit_code, NULL);
-    coco_process_unref(process);
+    coco_guest_process_unref(process);
 }
 
 /* Waits whose caller is gone are dropped when a new one comes, so they cannot pile up. */
 static void
-drop_cancelled(CocoProcess *process)
+drop_cancelled(CocoGuestProcess *process)
 {
     unsigned int n = g_queue_get_length(&process->waiters);
 
@@ -210,8 +210,8 @@ drop_cancelled(CocoProcess *process)
 }
 
 void
-coco_process_wait(CocoProcess *process, GCancellable *cancellable, CocoProcessWaitFunc func,
-                  void *user_data)
+coco_guest_process_wait(CocoGuestProcess *process, GCancellable *cancellable,
+                        CocoGuestProcessWaitFunc func, void *user_data)
 {
     Waiter *waiter = g_new0(Waiter, 1);
 
@@ -266,7 +266,7 @@ is_namespace_init(const char *status)
 }
 
 bool
-coco_process_init_would_drop(const char *status, int signal)
+coco_guest_process_init_would_drop(const char *status, int signal)
 {
     return signal != SIGKILL && default_is_to_end(signal) && is_namespace_init(status) &&
            !status_mask_has(status, "\nSigCgt:\t", signal) &&
@@ -275,7 +275,7 @@ coco_process_init_would_drop(const char *status, int signal)
 }
 
 bool
-coco_process_signal(CocoProcess *process, uint32_t signal, GError **error)
+coco_guest_process_signal(CocoGuestProcess *process, uint32_t signal, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/status", process->pid);
     g_autofree char *status = NULL;
@@ -296,7 +296,7 @@ coco_process_signal(CocoProcess *process, uint32_t signal, GError **error)
         return false;
     }
     if (number > 0 && g_file_get_contents(path, &status, NULL, NULL) &&
-        coco_process_init_would_drop(status, number)) {
+        coco_guest_process_init_would_drop(status, number)) {
         process->emulated_signal = number;
         number = SIGKILL;
     }
@@ -310,7 +310,8 @@ coco_process_signal(CocoProcess *process, uint32_t signal, GError **error)
 }
 
 bool
-coco_process_resize(CocoProcess *process, uint32_t rows, uint32_t columns, GError **error)
+coco_guest_process_resize(CocoGuestProcess *process, uint32_t rows, uint32_t columns,
+                          GError **error)
 {
     struct winsize size = {
         .ws_row = (unsigned short) MIN(rows, G_MAXUSHORT),
@@ -331,19 +332,19 @@ coco_process_resize(CocoProcess *process, uint32_t rows, uint32_t columns, GErro
 }
 
 CocoOutput *
-coco_process_get_output(CocoProcess *process, bool standard_error)
+coco_guest_process_get_output(CocoGuestProcess *process, bool standard_error)
 {
     return process->outputs[standard_error ? 1 : 0];
 }
 
 CocoInput *
-coco_process_get_input(CocoProcess *process)
+coco_guest_process_get_input(CocoGuestProcess *process)
 {
     return process->input;
 }
 
 void
-coco_process_close_input(CocoProcess *process)
+coco_guest_process_close_input(CocoGuestProcess *process)
 {
     if (process->input != NULL && !process->terminal)
         coco_input_close(process->input);

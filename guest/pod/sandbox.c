@@ -29,7 +29,7 @@
 typedef struct _Pending Pending;
 
 typedef struct {
-    CocoContainer *container;
+    CocoGuestContainer *container;
     CocoStorages *storages;
     char *termination_log; /* nullable: what is mounted where the container writes it */
     CocoDiskWait *wait;    /* while its disks are not there, and then */
@@ -38,9 +38,9 @@ typedef struct {
     Pending *remover;      /* nullable */
 } Entry;
 
-struct _CocoSandbox {
+struct _CocoGuestSandbox {
     const CocoLayout *layout;
-    CocoContainerHost host;
+    CocoGuestContainerHost host;
     char *id; /* NULL before CreateSandbox */
     bool is_creating;
     char *hostname;
@@ -55,10 +55,10 @@ struct _CocoSandbox {
 };
 
 struct _Pending {
-    CocoSandbox *sandbox;
+    CocoGuestSandbox *sandbox;
     char *id;
     const Grpc__CreateContainerRequest *request; /* of a creation */
-    CocoContainerDone done;
+    CocoGuestContainerDone done;
     void *user_data;
     GError *error; /* nullable: how it ended, while storages are taken away */
 };
@@ -80,7 +80,7 @@ entry_free(void *data)
         coco_disk_wait_cancel(entry->wait);
         pending_free(entry->pending);
     }
-    coco_container_unref(entry->container);
+    coco_guest_container_unref(entry->container);
     coco_storages_free(entry->storages);
     g_free(entry->termination_log);
     g_free(entry);
@@ -89,14 +89,14 @@ entry_free(void *data)
 static void
 on_oom(const char *id, void *user_data)
 {
-    const CocoSandbox *sandbox = user_data;
+    const CocoGuestSandbox *sandbox = user_data;
 
     coco_oom_events_tell(sandbox->oom_events, id);
 }
 
 void
-coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoOomEventsFunc func,
-                      void *user_data)
+coco_guest_sandbox_wait_oom(CocoGuestSandbox *sandbox, GCancellable *cancellable,
+                            CocoOomEventsFunc func, void *user_data)
 {
     coco_oom_events_wait(sandbox->oom_events, cancellable, func, user_data);
 }
@@ -108,7 +108,7 @@ on_pod_oom(void *user_data)
 }
 
 static CocoMemoryWatch *
-watch_pod(const CocoSandbox *sandbox)
+watch_pod(const CocoGuestSandbox *sandbox)
 {
     g_autofree char *cgroup =
         g_build_filename(coco_layout_get_cgroups(sandbox->layout), "pod", NULL);
@@ -123,18 +123,18 @@ watch_pod(const CocoSandbox *sandbox)
 
 /* ---- the sandbox ---- */
 
-CocoSandbox *
-coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun)
+CocoGuestSandbox *
+coco_guest_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun)
 {
-    CocoSandbox *sandbox = g_new0(CocoSandbox, 1);
+    CocoGuestSandbox *sandbox = g_new0(CocoGuestSandbox, 1);
 
     sandbox->layout = layout;
-    sandbox->host = (CocoContainerHost){ .layout = layout,
-                                         .reaper = reaper,
-                                         .crun = crun,
-                                         .files = coco_file_watcher_new(),
-                                         .on_oom = on_oom,
-                                         .user_data = sandbox };
+    sandbox->host = (CocoGuestContainerHost){ .layout = layout,
+                                              .reaper = reaper,
+                                              .crun = crun,
+                                              .files = coco_file_watcher_new(),
+                                              .on_oom = on_oom,
+                                              .user_data = sandbox };
     sandbox->storage_table = coco_storage_table_new(coco_layout_get_base(layout), reaper);
     sandbox->storages = coco_storages_new(sandbox->storage_table);
     sandbox->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
@@ -144,7 +144,7 @@ coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun)
 }
 
 void
-coco_sandbox_free(CocoSandbox *sandbox)
+coco_guest_sandbox_free(CocoGuestSandbox *sandbox)
 {
     if (sandbox == NULL)
         return;
@@ -164,15 +164,15 @@ coco_sandbox_free(CocoSandbox *sandbox)
 }
 
 const CocoStorageTable *
-coco_sandbox_get_storages(const CocoSandbox *sandbox)
+coco_guest_sandbox_get_storages(const CocoGuestSandbox *sandbox)
 {
     return sandbox->storage_table;
 }
 
 typedef struct {
-    CocoSandbox *sandbox;
+    CocoGuestSandbox *sandbox;
     const Grpc__CreateSandboxRequest *request;
-    CocoContainerDone done;
+    CocoGuestContainerDone done;
     void *user_data;
 } Creation;
 
@@ -193,7 +193,8 @@ check_request(const Grpc__CreateSandboxRequest *request, GError **error)
 
 /* Kata: lines of the pod's resolv.conf, for whoever mounts the guest's file into a container. */
 static bool
-write_dns(const CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
+write_dns(const CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
+          GError **error)
 {
     g_autofree char *path =
         g_build_filename(coco_layout_get_sandbox(sandbox->layout), "resolv.conf", NULL);
@@ -237,7 +238,7 @@ check_fields(const Grpc__CreateSandboxRequest *request, GError **error)
 }
 
 static bool
-finish_sandbox(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
+finish_sandbox(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
 {
     if (!write_dns(sandbox, request, error))
         return false;
@@ -255,7 +256,7 @@ static void
 on_sandbox_storages(const GError *error, void *user_data)
 {
     Creation *creation = user_data;
-    CocoSandbox *sandbox = creation->sandbox;
+    CocoGuestSandbox *sandbox = creation->sandbox;
     g_autoptr(GError) own_error = NULL;
 
     sandbox->is_creating = false;
@@ -266,7 +267,7 @@ on_sandbox_storages(const GError *error, void *user_data)
 }
 
 static bool
-begin_sandbox(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
+begin_sandbox(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
 {
     if (sandbox->id == NULL && !sandbox->is_creating)
         return check_request(request, error) && check_fields(request, error) &&
@@ -277,8 +278,8 @@ begin_sandbox(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request, G
 }
 
 void
-coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
-                    CocoContainerDone done, void *user_data)
+coco_guest_sandbox_create(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
+                          CocoGuestContainerDone done, void *user_data)
 {
     g_autoptr(GError) error = NULL;
     Creation *creation;
@@ -296,8 +297,8 @@ coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *requ
 
 /* ---- containers ---- */
 
-CocoContainer *
-coco_sandbox_find(CocoSandbox *sandbox, const char *id, GError **error)
+CocoGuestContainer *
+coco_guest_sandbox_find(CocoGuestSandbox *sandbox, const char *id, GError **error)
 {
     const Entry *entry;
 
@@ -312,28 +313,29 @@ coco_sandbox_find(CocoSandbox *sandbox, const char *id, GError **error)
 }
 
 char *
-coco_sandbox_read_termination_log(CocoSandbox *sandbox, const char *id, GError **error)
+coco_guest_sandbox_read_termination_log(CocoGuestSandbox *sandbox, const char *id, GError **error)
 {
     const Entry *entry;
 
-    if (coco_sandbox_find(sandbox, id, error) == NULL)
+    if (coco_guest_sandbox_find(sandbox, id, error) == NULL)
         return NULL;
     entry = g_hash_table_lookup(sandbox->containers, id);
     return coco_termination_log_read(coco_layout_get_shared(sandbox->layout),
                                      entry->termination_log, error);
 }
 
-CocoProcess *
-coco_sandbox_find_process(CocoSandbox *sandbox, const char *id, const char *exec_id, GError **error)
+CocoGuestProcess *
+coco_guest_sandbox_find_process(CocoGuestSandbox *sandbox, const char *id, const char *exec_id,
+                                GError **error)
 {
-    CocoContainer *container = coco_sandbox_find(sandbox, id, error);
+    CocoGuestContainer *container = coco_guest_sandbox_find(sandbox, id, error);
 
-    return container != NULL ? coco_container_find_process(container, exec_id, error) : NULL;
+    return container != NULL ? coco_guest_container_find_process(container, exec_id, error) : NULL;
 }
 
 static Pending *
-pending_new(CocoSandbox *sandbox, const char *id, const Grpc__CreateContainerRequest *request,
-            CocoContainerDone done, void *user_data)
+pending_new(CocoGuestSandbox *sandbox, const char *id, const Grpc__CreateContainerRequest *request,
+            CocoGuestContainerDone done, void *user_data)
 {
     Pending *pending = g_new0(Pending, 1);
 
@@ -347,11 +349,11 @@ pending_new(CocoSandbox *sandbox, const char *id, const Grpc__CreateContainerReq
 
 /* Kata: the first container is the pod's pause container, if it has one. */
 static void
-offer_pid_namespace(CocoSandbox *sandbox, const char *id, bool created)
+offer_pid_namespace(CocoGuestSandbox *sandbox, const char *id, bool created)
 {
     const Entry *entry = g_hash_table_lookup(sandbox->containers, id);
     g_autoptr(GError) error = NULL;
-    const CocoProcess *init;
+    const CocoGuestProcess *init;
 
     if (sandbox->namespaces == NULL || entry == NULL || g_strcmp0(sandbox->first, id) != 0)
         return;
@@ -359,9 +361,9 @@ offer_pid_namespace(CocoSandbox *sandbox, const char *id, bool created)
         g_clear_pointer(&sandbox->first, g_free);
         return;
     }
-    init = coco_container_find_process(entry->container, "", NULL);
-    if (init != NULL && coco_process_get_pid(init) > 0 &&
-        !coco_namespaces_adopt_pid(sandbox->namespaces, coco_process_get_pid(init), &error))
+    init = coco_guest_container_find_process(entry->container, "", NULL);
+    if (init != NULL && coco_guest_process_get_pid(init) > 0 &&
+        !coco_namespaces_adopt_pid(sandbox->namespaces, coco_guest_process_get_pid(init), &error))
         g_message("container %s: %s", id, error->message);
 }
 
@@ -397,7 +399,7 @@ on_container_done(const GError *error, void *user_data)
 
     if (pending->request != NULL)
         offer_pid_namespace(pending->sandbox, pending->id, error == NULL);
-    if (entry == NULL || !coco_container_is_gone(entry->container)) {
+    if (entry == NULL || !coco_guest_container_is_gone(entry->container)) {
         tell(pending, error);
         return;
     }
@@ -406,7 +408,8 @@ on_container_done(const GError *error, void *user_data)
 }
 
 static bool
-check_new(const CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
+check_new(const CocoGuestSandbox *sandbox, const Grpc__CreateContainerRequest *request,
+          GError **error)
 {
     static const char *const reserved[] = { "shared", "sandbox", NULL };
     const char *id = request->container_id;
@@ -460,10 +463,10 @@ cancelled(const char *id)
 }
 
 static Grpc__Spec *
-make_spec(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
+make_spec(CocoGuestSandbox *sandbox, const Grpc__CreateContainerRequest *request, GError **error)
 {
     g_autoptr(Grpc__Spec) spec = copy_spec(request->oci);
-    g_autofree char *cgroup_path = coco_container_cgroup_path(request->container_id);
+    g_autofree char *cgroup_path = coco_guest_container_cgroup_path(request->container_id);
     CocoSpecSetting setting = {
         .base = coco_layout_get_base(sandbox->layout),
         .cgroup_path = cgroup_path,
@@ -500,7 +503,8 @@ on_storages_there(const GError *error, void *user_data)
     if (spec == NULL)
         on_container_done(own_error != NULL ? own_error : error, pending);
     else
-        coco_container_create(entry->container, spec, request->exec_id, on_container_done, pending);
+        coco_guest_container_create(entry->container, spec, request->exec_id, on_container_done,
+                                    pending);
 }
 
 static void
@@ -525,8 +529,9 @@ on_disks_there(const GError *error, void *user_data)
 }
 
 void
-coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerRequest *request,
-                              CocoContainerDone done, void *user_data)
+coco_guest_sandbox_create_container(CocoGuestSandbox *sandbox,
+                                    const Grpc__CreateContainerRequest *request,
+                                    CocoGuestContainerDone done, void *user_data)
 {
     const char *id = request->container_id;
     g_autoptr(GError) error = NULL;
@@ -538,7 +543,7 @@ coco_sandbox_create_container(CocoSandbox *sandbox, const Grpc__CreateContainerR
         return;
     }
     entry = g_new0(Entry, 1);
-    entry->container = coco_container_new(&sandbox->host, id);
+    entry->container = coco_guest_container_new(&sandbox->host, id);
     entry->storages = coco_storages_new(sandbox->storage_table);
     entry->termination_log = coco_termination_log_find(request->oci);
     if (sandbox->first == NULL)
@@ -562,11 +567,11 @@ cancel_waiting(Entry *entry)
 }
 
 void
-coco_sandbox_remove_container(CocoSandbox *sandbox, const char *id, CocoContainerDone done,
-                              void *user_data)
+coco_guest_sandbox_remove_container(CocoGuestSandbox *sandbox, const char *id,
+                                    CocoGuestContainerDone done, void *user_data)
 {
     g_autoptr(GError) error = NULL;
-    CocoContainer *container = coco_sandbox_find(sandbox, id, &error);
+    CocoGuestContainer *container = coco_guest_sandbox_find(sandbox, id, &error);
     Entry *entry = container != NULL ? g_hash_table_lookup(sandbox->containers, id) : NULL;
 
     if (entry == NULL) {
@@ -581,7 +586,7 @@ coco_sandbox_remove_container(CocoSandbox *sandbox, const char *id, CocoContaine
     } else if (entry->adds_storages) {
         entry->remover = pending_new(sandbox, id, NULL, done, user_data);
     } else {
-        coco_container_remove(container, on_container_done,
-                              pending_new(sandbox, id, NULL, done, user_data));
+        coco_guest_container_remove(container, on_container_done,
+                                    pending_new(sandbox, id, NULL, done, user_data));
     }
 }

@@ -23,34 +23,37 @@
 
 #define COCO_SANDBOX_CONTAINERS_MAX 256
 
-typedef struct _CocoSandbox CocoSandbox;
+typedef struct _CocoGuestSandbox CocoGuestSandbox;
 
 /* All borrowed; must outlive the sandbox. */
-CocoSandbox *coco_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *crun);
-void coco_sandbox_free(CocoSandbox *sandbox);
+CocoGuestSandbox *coco_guest_sandbox_new(const CocoLayout *layout, CocoReaper *reaper,
+                                         CocoCrun *crun);
+void coco_guest_sandbox_free(CocoGuestSandbox *sandbox);
 
 /* request: borrowed until done runs, which waits for the storages. */
-void coco_sandbox_create(CocoSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
-                         CocoContainerDone done, void *user_data);
-const CocoStorageTable *coco_sandbox_get_storages(const CocoSandbox *sandbox);
+void coco_guest_sandbox_create(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
+                               CocoGuestContainerDone done, void *user_data);
+const CocoStorageTable *coco_guest_sandbox_get_storages(const CocoGuestSandbox *sandbox);
 
 /* request: borrowed until done runs, which waits for disks and storages. */
-void coco_sandbox_create_container(CocoSandbox *sandbox,
-                                   const Grpc__CreateContainerRequest *request,
-                                   CocoContainerDone done, void *user_data);
-void coco_sandbox_remove_container(CocoSandbox *sandbox, const char *id, CocoContainerDone done,
-                                   void *user_data);
+void coco_guest_sandbox_create_container(CocoGuestSandbox *sandbox,
+                                         const Grpc__CreateContainerRequest *request,
+                                         CocoGuestContainerDone done, void *user_data);
+void coco_guest_sandbox_remove_container(CocoGuestSandbox *sandbox, const char *id,
+                                         CocoGuestContainerDone done, void *user_data);
 
 /* NULL with NOT_FOUND, or INVALID_ARGUMENT for what is no id. */
-CocoContainer *coco_sandbox_find(CocoSandbox *sandbox, const char *id, GError **error);
-CocoProcess *coco_sandbox_find_process(CocoSandbox *sandbox, const char *id, const char *exec_id,
-                                       GError **error);
+CocoGuestContainer *coco_guest_sandbox_find(CocoGuestSandbox *sandbox, const char *id,
+                                            GError **error);
+CocoGuestProcess *coco_guest_sandbox_find_process(CocoGuestSandbox *sandbox, const char *id,
+                                                  const char *exec_id, GError **error);
 
 /* What the container wrote for whoever asks why it ended; "" where there is nothing. g_free(); NULL
  * with error set. */
-char *coco_sandbox_read_termination_log(CocoSandbox *sandbox, const char *id, GError **error);
+char *coco_guest_sandbox_read_termination_log(CocoGuestSandbox *sandbox, const char *id,
+                                              GError **error);
 
-void coco_sandbox_wait_oom(CocoSandbox *sandbox, GCancellable *cancellable, CocoOomEventsFunc func,
-                           void *user_data);
+void coco_guest_sandbox_wait_oom(CocoGuestSandbox *sandbox, GCancellable *cancellable,
+                                 CocoOomEventsFunc func, void *user_data);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoSandbox, coco_sandbox_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoGuestSandbox, coco_guest_sandbox_free)

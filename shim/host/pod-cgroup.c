@@ -220,9 +220,9 @@ coco_pod_cgroup_note_score(const char *run_dir, int64_t score, bool first)
         return;
     if (!save_score(run_dir, wanted, &error))
         g_message("keep oom score %d of the VM: %s", wanted, error->message);
-    processes = coco_process_find("/proc", run_dir);
+    processes = coco_host_process_find("/proc", run_dir);
     for (unsigned int i = 0; i < processes->len; i++) {
-        const CocoProcess *process = &g_array_index(processes, CocoProcess, i);
+        const CocoHostProcess *process = &g_array_index(processes, CocoHostProcess, i);
 
         set_score(wanted, process->pid, process->pidfd);
     }

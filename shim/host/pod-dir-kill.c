@@ -128,5 +128,5 @@ coco_pod_dir_kill_processes(const CocoPodDir *dir, int timeout_ms, pid_t *out_qe
     if (!kill_shims(dir, deadline, error))
         return false;
     left = MAX(0, (deadline - g_get_monotonic_time()) / 1000);
-    return coco_process_kill_all(coco_pod_dir_path(dir), (int) left, out_qemu_pid, error);
+    return coco_host_process_kill_all(coco_pod_dir_path(dir), (int) left, out_qemu_pid, error);
 }

@@ -16,7 +16,7 @@ struct _CocoVmSweep {
     char *run_dir;
     CocoVmSweepDone done;
     void *user_data;
-    GArray *processes; /* of CocoProcess, of this round; nullable */
+    GArray *processes; /* of CocoHostProcess, of this round; nullable */
     GArray *sources;   /* of unsigned int; 0: has ended */
     unsigned int n_left;
     unsigned int round;
@@ -63,7 +63,7 @@ on_gone(int pidfd, GIOCondition condition, void *user_data)
     CocoVmSweep *sweep = user_data;
 
     for (unsigned int i = 0; i < sweep->processes->len; i++) {
-        if (g_array_index(sweep->processes, CocoProcess, i).pidfd == pidfd)
+        if (g_array_index(sweep->processes, CocoHostProcess, i).pidfd == pidfd)
             g_array_index(sweep->sources, unsigned int, i) = 0;
     }
     if (--sweep->n_left == 0)
@@ -79,19 +79,19 @@ on_round(void *user_data)
 
     sweep->round_source = 0;
     forget_round(sweep);
-    sweep->processes = coco_process_find("/proc", sweep->run_dir);
+    sweep->processes = coco_host_process_find("/proc", sweep->run_dir);
     if (sweep->processes->len == 0) {
         end(sweep, NULL);
         return G_SOURCE_REMOVE;
     }
-    if (!coco_process_signal_all(sweep->run_dir, sweep->processes, &error)) {
+    if (!coco_host_process_signal_all(sweep->run_dir, sweep->processes, &error)) {
         end(sweep, error);
         return G_SOURCE_REMOVE;
     }
     sweep->n_left = sweep->processes->len;
     for (unsigned int i = 0; i < sweep->n_left; i++) {
-        unsigned int source = g_unix_fd_add(g_array_index(sweep->processes, CocoProcess, i).pidfd,
-                                            G_IO_IN, on_gone, sweep);
+        unsigned int source = g_unix_fd_add(
+            g_array_index(sweep->processes, CocoHostProcess, i).pidfd, G_IO_IN, on_gone, sweep);
 
         g_array_append_val(sweep->sources, source);
     }

@@ -99,11 +99,12 @@ claim(Launch *launch, GError **error)
         return coco_vmm_error_errno(error, errno, "watch processes with '%s'", refused);
     if (!coco_run_dir_claim(run_dir, error))
         return false;
-    processes = coco_process_find("/proc", coco_run_dir_path(run_dir));
+    processes = coco_host_process_find("/proc", coco_run_dir_path(run_dir));
     if (processes->len > 0) {
         g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BUSY,
                     "run directory '%s': process %d of an earlier launch still runs in it",
-                    coco_run_dir_path(run_dir), (int) g_array_index(processes, CocoProcess, 0).pid);
+                    coco_run_dir_path(run_dir),
+                    (int) g_array_index(processes, CocoHostProcess, 0).pid);
         return false;
     }
     launch->claimed = true;
@@ -202,11 +203,11 @@ finish(Launch *launch, const CocoWorkerResult *result, GError **error)
 {
     const CocoLaunchPlan *plan = &launch->plan;
     const char *path = coco_run_dir_path(plan->run_dir);
-    g_autoptr(GArray) processes = coco_process_find("/proc", path);
+    g_autoptr(GArray) processes = coco_host_process_find("/proc", path);
     int tee = coco_vm_config_choice(plan->config, COCO_KEY_VM_TEE);
     g_auto(CocoVmState) state = {
         .pid = result->pid,
-        .virtiofsd_pid = coco_process_first(processes, COCO_PROCESS_VIRTIOFSD),
+        .virtiofsd_pid = coco_host_process_first(processes, COCO_PROCESS_VIRTIOFSD),
         .console_pid = launch->console_pid,
         .tee = g_strdup(coco_vm_config_choice_name(COCO_KEY_VM_TEE, tee)),
         .accel = g_strdup(coco_vm_config_choice_name(COCO_KEY_VM_ACCEL, (int) plan->spec.accel)),

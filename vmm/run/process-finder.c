@@ -74,7 +74,7 @@ mentions(const char *const *argv, const char *prefix)
     return false;
 }
 
-static CocoProcessKind
+static CocoHostProcessKind
 classify_own(const char *const *argv, const char *program, const char *run_dir)
 {
     static const char *const verbs[] = { "launch", "attach", "detach", NULL };
@@ -90,8 +90,8 @@ classify_own(const char *const *argv, const char *program, const char *run_dir)
     return COCO_PROCESS_OTHER;
 }
 
-CocoProcessKind
-coco_process_classify(const char *const *argv, const char *run_dir)
+CocoHostProcessKind
+coco_host_process_classify(const char *const *argv, const char *run_dir)
 {
     g_autofree char *root = g_strconcat(run_dir, "/vm/", NULL);
     g_autofree char *virtiofsd = g_strconcat(root, "virtiofsd", NULL);
@@ -133,7 +133,7 @@ read_proc(int pid_dir, const char *name, size_t *out_len)
     return n < 0 ? NULL : g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-static CocoProcessKind
+static CocoHostProcessKind
 classify_pid(int pid_dir, const char *run_dir)
 {
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
@@ -146,7 +146,7 @@ classify_pid(int pid_dir, const char *run_dir)
     for (size_t at = 0; at < len; at += strlen(text + at) + 1)
         g_ptr_array_add(argv, text + at);
     g_ptr_array_add(argv, NULL);
-    return coco_process_classify((const char *const *) argv->pdata, run_dir);
+    return coco_host_process_classify((const char *const *) argv->pdata, run_dir);
 }
 
 static uint64_t
@@ -168,14 +168,14 @@ start_time(int pid_dir)
 static void
 clear_process(void *data)
 {
-    coco_fd_clear(&((CocoProcess *) data)->pidfd);
+    coco_fd_clear(&((CocoHostProcess *) data)->pidfd);
 }
 
 static int
 compare_age(const void *a, const void *b)
 {
-    const CocoProcess *pa = a;
-    const CocoProcess *pb = b;
+    const CocoHostProcess *pa = a;
+    const CocoHostProcess *pb = b;
 
     if (pa->start_time != pb->start_time)
         return pa->start_time < pb->start_time ? -1 : 1;
@@ -199,10 +199,10 @@ user_of(int pid_dir)
     return (uid_t) effective;
 }
 
-static CocoProcessKind
+static CocoHostProcessKind
 kind_of(const Search *search, int pid_dir, pid_t pid)
 {
-    CocoProcessKind kind = classify_pid(pid_dir, search->run_dir);
+    CocoHostProcessKind kind = classify_pid(pid_dir, search->run_dir);
     uid_t user;
 
     if (search->cgroup != NULL) {
@@ -220,7 +220,7 @@ static void
 examine(const Search *search, int proc_fd, const char *name)
 {
     g_auto(CocoFd) dir = openat(proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CocoProcess process = { .pid = (pid_t) g_ascii_strtoll(name, NULL, 10), .pidfd = -1 };
+    CocoHostProcess process = { .pid = (pid_t) g_ascii_strtoll(name, NULL, 10), .pidfd = -1 };
 
     if (dir < 0 || process.pid == getpid() ||
         kind_of(search, dir, process.pid) == COCO_PROCESS_OTHER)
@@ -272,7 +272,7 @@ qemu_user_of(const char *run_dir)
 }
 
 GArray *
-coco_process_find(const char *proc_dir, const char *run_dir)
+coco_host_process_find(const char *proc_dir, const char *run_dir)
 {
     g_autoptr(CocoCgroup) cgroup = coco_cgroup_of_run_dir(run_dir);
     DIR *proc = opendir(proc_dir);
@@ -280,7 +280,7 @@ coco_process_find(const char *proc_dir, const char *run_dir)
         .run_dir = run_dir,
         .cgroup = cgroup != NULL && coco_cgroup_exists(cgroup) ? cgroup : NULL,
         .qemu_uid = qemu_user_of(run_dir),
-        .found = g_array_new(FALSE, FALSE, sizeof(CocoProcess)),
+        .found = g_array_new(FALSE, FALSE, sizeof(CocoHostProcess)),
     };
 
     g_array_set_clear_func(search.found, clear_process);
@@ -295,10 +295,10 @@ coco_process_find(const char *proc_dir, const char *run_dir)
 }
 
 pid_t
-coco_process_first(const GArray *processes, CocoProcessKind kind)
+coco_host_process_first(const GArray *processes, CocoHostProcessKind kind)
 {
     for (unsigned int i = 0; i < processes->len; i++) {
-        const CocoProcess *process = &g_array_index(processes, CocoProcess, i);
+        const CocoHostProcess *process = &g_array_index(processes, CocoHostProcess, i);
 
         if (process->kind == kind)
             return process->pid;
@@ -307,7 +307,7 @@ coco_process_first(const GArray *processes, CocoProcessKind kind)
 }
 
 static bool
-wait_gone(const CocoProcess *process, int timeout_ms)
+wait_gone(const CocoHostProcess *process, int timeout_ms)
 {
     struct pollfd event = { .fd = process->pidfd, .events = POLLIN };
     int n;
@@ -323,13 +323,13 @@ wait_gone(const CocoProcess *process, int timeout_ms)
 static bool
 end_round(const GArray *processes, GError **error)
 {
-    static const CocoProcessKind order[] = { COCO_PROCESS_LAUNCHER, COCO_PROCESS_PROBE,
-                                             COCO_PROCESS_QEMU,     COCO_PROCESS_VIRTIOFSD,
-                                             COCO_PROCESS_MEMBER,   COCO_PROCESS_CONSOLE };
+    static const CocoHostProcessKind order[] = { COCO_PROCESS_LAUNCHER, COCO_PROCESS_PROBE,
+                                                 COCO_PROCESS_QEMU,     COCO_PROCESS_VIRTIOFSD,
+                                                 COCO_PROCESS_MEMBER,   COCO_PROCESS_CONSOLE };
 
     for (size_t k = 0; k < G_N_ELEMENTS(order); k++) {
         for (unsigned int i = 0; i < processes->len; i++) {
-            const CocoProcess *process = &g_array_index(processes, CocoProcess, i);
+            const CocoHostProcess *process = &g_array_index(processes, CocoHostProcess, i);
 
             if (process->kind == order[k] && process->pidfd < 0)
                 return coco_vmm_error_errno(error, process->pidfd_errno, "open process %d",
@@ -348,10 +348,10 @@ end_round(const GArray *processes, GError **error)
 }
 
 bool
-coco_process_end_all(const char *run_dir, GError **error)
+coco_host_process_end_all(const char *run_dir, GError **error)
 {
     for (unsigned int round = 0; round < MAX_ROUNDS; round++) {
-        g_autoptr(GArray) processes = coco_process_find("/proc", run_dir);
+        g_autoptr(GArray) processes = coco_host_process_find("/proc", run_dir);
 
         if (processes->len == 0)
             return true;
@@ -374,13 +374,13 @@ kill_cgroup(const char *run_dir)
 
 /* What cannot be killed keeps none of the others alive. */
 bool
-coco_process_signal_all(const char *run_dir, const GArray *processes, GError **error)
+coco_host_process_signal_all(const char *run_dir, const GArray *processes, GError **error)
 {
     bool fine = true;
 
     kill_cgroup(run_dir);
     for (unsigned int i = 0; i < processes->len; i++) {
-        const CocoProcess *process = &g_array_index(processes, CocoProcess, i);
+        const CocoHostProcess *process = &g_array_index(processes, CocoHostProcess, i);
         int err = process->pidfd_errno;
 
         if (process->pidfd >= 0)
@@ -399,28 +399,28 @@ wait_all(const GArray *processes, gint64 deadline)
     for (unsigned int i = 0; i < processes->len; i++) {
         gint64 left = MAX(0, (deadline - g_get_monotonic_time()) / 1000);
 
-        if (!wait_gone(&g_array_index(processes, CocoProcess, i), (int) left))
+        if (!wait_gone(&g_array_index(processes, CocoHostProcess, i), (int) left))
             return false;
     }
     return true;
 }
 
 bool
-coco_process_kill_all(const char *run_dir, int timeout_ms, pid_t *out_qemu_pid, GError **error)
+coco_host_process_kill_all(const char *run_dir, int timeout_ms, pid_t *out_qemu_pid, GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + (gint64) timeout_ms * 1000;
 
     if (out_qemu_pid != NULL)
         *out_qemu_pid = 0;
     for (unsigned int round = 0; round < MAX_ROUNDS; round++) {
-        g_autoptr(GArray) processes = coco_process_find("/proc", run_dir);
-        pid_t qemu = coco_process_first(processes, COCO_PROCESS_QEMU);
+        g_autoptr(GArray) processes = coco_host_process_find("/proc", run_dir);
+        pid_t qemu = coco_host_process_first(processes, COCO_PROCESS_QEMU);
 
         if (processes->len == 0)
             return true;
         if (out_qemu_pid != NULL && qemu != 0)
             *out_qemu_pid = qemu;
-        if (!coco_process_signal_all(run_dir, processes, error))
+        if (!coco_host_process_signal_all(run_dir, processes, error))
             return false;
         if (!wait_all(processes, deadline)) {
             g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_TIMEOUT,

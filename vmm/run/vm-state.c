@@ -45,7 +45,7 @@ coco_vm_state_save(const CocoVmState *state, const CocoRunDir *run_dir, GError *
 bool
 coco_vm_destroy(const CocoRunDir *run_dir, GError **error)
 {
-    if (!coco_process_end_all(coco_run_dir_path(run_dir), error) ||
+    if (!coco_host_process_end_all(coco_run_dir_path(run_dir), error) ||
         !coco_run_dir_remove(run_dir, error)) {
         g_prefix_error(error, "destroy VM: ");
         return false;
@@ -57,9 +57,9 @@ coco_vm_destroy(const CocoRunDir *run_dir, GError **error)
 static const char *
 state_name(const GArray *processes)
 {
-    if (coco_process_first(processes, COCO_PROCESS_LAUNCHER) != 0)
+    if (coco_host_process_first(processes, COCO_PROCESS_LAUNCHER) != 0)
         return "starting";
-    return coco_process_first(processes, COCO_PROCESS_QEMU) != 0 ? "running" : "gone";
+    return coco_host_process_first(processes, COCO_PROCESS_QEMU) != 0 ? "running" : "gone";
 }
 
 static void
@@ -76,11 +76,11 @@ describe(const char *base, const char *name)
     g_autofree char *path = g_build_filename(base, name, NULL);
     g_autofree char *file = g_build_filename(path, "vm", "state.json", NULL);
     g_autoptr(json_object) saved = json_object_from_file(file);
-    g_autoptr(GArray) processes = coco_process_find("/proc", path);
+    g_autoptr(GArray) processes = coco_host_process_find("/proc", path);
     json_object *vm = json_object_new_object();
 
     coco_json_add_string(vm, "id", name);
-    coco_json_add_int(vm, "pid", coco_process_first(processes, COCO_PROCESS_QEMU));
+    coco_json_add_int(vm, "pid", coco_host_process_first(processes, COCO_PROCESS_QEMU));
     coco_json_add_string(vm, "state", state_name(processes));
     add_known(vm, saved, "accel");
     add_known(vm, saved, "transport");

@@ -12,16 +12,16 @@
 typedef struct {
     char *root;
     CocoLayout *layout;
-    CocoContainerHost host;
-    CocoContainer *container;
+    CocoGuestContainerHost host;
+    CocoGuestContainer *container;
     int code; /* of what ended last, -1 before */
 } Rig;
 
 static void
 rig_clear(Rig *rig)
 {
-    coco_container_freeze_cancel(rig->container);
-    coco_container_unref(rig->container);
+    coco_guest_container_freeze_cancel(rig->container);
+    coco_guest_container_unref(rig->container);
     coco_file_watcher_unref(rig->host.files);
     coco_layout_free(rig->layout);
     coco_directory_tree_remove(rig->root);
@@ -44,7 +44,7 @@ rig_start(Rig *rig)
     rig->layout = coco_layout_new(rig->root);
     rig->host.layout = rig->layout;
     rig->host.files = coco_file_watcher_new();
-    rig->container = coco_container_new(&rig->host, "c");
+    rig->container = coco_guest_container_new(&rig->host, "c");
     rig->container->state = COCO_CONTAINER_RUNNING;
     g_free(rig->container->cgroup);
     rig->container->cgroup = g_strdup(rig->root);
@@ -71,9 +71,9 @@ Test(container_freeze, nothing_is_run_in_what_is_being_paused)
     process.args = args;
     process.n_args = 1;
     rig_start(&rig);
-    coco_container_freeze(rig.container, true, on_done, &rig);
+    coco_guest_container_freeze(rig.container, true, on_done, &rig);
     cr_assert_eq(rig.code, -1);
-    coco_container_exec(rig.container, "e", &process, on_done, &rig);
+    coco_guest_container_exec(rig.container, "e", &process, on_done, &rig);
     cr_assert_eq(rig.code, COCO_TTRPC_FAILED_PRECONDITION);
-    cr_assert_null(coco_container_find_process(rig.container, "e", NULL));
+    cr_assert_null(coco_guest_container_find_process(rig.container, "e", NULL));
 }

@@ -40,7 +40,7 @@ typedef struct {
     CocoLayout *layout;
     CocoReaper *reaper;
     CocoCrun *crun;
-    CocoSandbox *sandbox;
+    CocoGuestSandbox *sandbox;
     CocoService *service;
     CocoTtrpcServer *server;
     CocoTtrpcClient *client;
@@ -52,7 +52,7 @@ rig_clear(Rig *rig)
     coco_ttrpc_client_free(rig->client);
     coco_ttrpc_server_free(rig->server);
     coco_service_free(rig->service);
-    coco_sandbox_free(rig->sandbox);
+    coco_guest_sandbox_free(rig->sandbox);
     coco_crun_free(rig->crun);
     coco_reaper_free(rig->reaper);
     coco_layout_free(rig->layout);
@@ -84,7 +84,7 @@ rig_start(Rig *rig)
     cr_assert_eq(g_mkdir_with_parents(rootfs, 0755), 0);
     rig->reaper = coco_reaper_new(NULL);
     rig->crun = coco_crun_new(rig->reaper, rig->layout, program);
-    rig->sandbox = coco_sandbox_new(rig->layout, rig->reaper, rig->crun);
+    rig->sandbox = coco_guest_sandbox_new(rig->layout, rig->reaper, rig->crun);
     rig->service = coco_service_new(rig->sandbox, rig->layout, NULL, NULL);
     rig->server = coco_ttrpc_server_new();
     coco_service_attach(rig->service, rig->server);

@@ -18,23 +18,24 @@
 
 Test(process, default_actions_of_an_init_are_dropped)
 {
-    cr_assert(coco_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGTERM));
-    cr_assert(coco_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGRTMIN));
-    cr_assert_not(coco_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, TERM), SIGTERM));
-    cr_assert_not(coco_process_init_would_drop(INIT_STATUS MASKS(NONE, TERM, NONE), SIGTERM));
-    cr_assert_not(coco_process_init_would_drop(INIT_STATUS MASKS(TERM, NONE, NONE), SIGTERM));
-    cr_assert_not(coco_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGCHLD));
-    cr_assert_not(coco_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGWINCH));
-    cr_assert_not(coco_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGKILL));
+    cr_assert(coco_guest_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGTERM));
+    cr_assert(coco_guest_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGRTMIN));
+    cr_assert_not(coco_guest_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, TERM), SIGTERM));
+    cr_assert_not(coco_guest_process_init_would_drop(INIT_STATUS MASKS(NONE, TERM, NONE), SIGTERM));
+    cr_assert_not(coco_guest_process_init_would_drop(INIT_STATUS MASKS(TERM, NONE, NONE), SIGTERM));
+    cr_assert_not(coco_guest_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGCHLD));
+    cr_assert_not(
+        coco_guest_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGWINCH));
+    cr_assert_not(coco_guest_process_init_would_drop(INIT_STATUS MASKS(NONE, NONE, NONE), SIGKILL));
 }
 
 Test(process, others_are_not_inits)
 {
-    cr_assert_not(coco_process_init_would_drop(
+    cr_assert_not(coco_guest_process_init_would_drop(
         "Pid:\t300\nNSpid:\t300\t21\n" MASKS(NONE, NONE, NONE), SIGTERM));
-    cr_assert_not(
-        coco_process_init_would_drop("Pid:\t1\nNSpid:\t1\n" MASKS(NONE, NONE, NONE), SIGTERM));
-    cr_assert_not(coco_process_init_would_drop("", SIGTERM));
+    cr_assert_not(coco_guest_process_init_would_drop("Pid:\t1\nNSpid:\t1\n" MASKS(NONE, NONE, NONE),
+                                                     SIGTERM));
+    cr_assert_not(coco_guest_process_init_would_drop("", SIGTERM));
 }
 
 typedef struct {
@@ -55,70 +56,70 @@ on_exit_code(int exit_code, const GError *error, void *user_data)
 
 Test(process, many_wait_and_late_ones_are_told_too)
 {
-    g_autoptr(CocoProcess) process = coco_process_new("x", "true", false);
+    g_autoptr(CocoGuestProcess) process = coco_guest_process_new("x", "true", false);
     Heard heard = { 0 };
 
     for (int i = 0; i < 10; i++)
-        coco_process_wait(process, NULL, on_exit_code, &heard);
+        coco_guest_process_wait(process, NULL, on_exit_code, &heard);
     cr_assert_eq(heard.told, 0);
-    coco_process_started(process, 4194304);
-    cr_assert(coco_process_is_running(process));
-    coco_process_exited(process, 42 << 8);
+    coco_guest_process_started(process, 4194304);
+    cr_assert(coco_guest_process_is_running(process));
+    coco_guest_process_exited(process, 42 << 8);
     cr_assert_eq(heard.told, 10);
     cr_assert_eq(heard.code, 42);
-    coco_process_wait(process, NULL, on_exit_code, &heard);
+    coco_guest_process_wait(process, NULL, on_exit_code, &heard);
     cr_assert_eq(heard.told, 11);
-    cr_assert_not(coco_process_is_running(process));
+    cr_assert_not(coco_guest_process_is_running(process));
 }
 
 Test(process, removal_tells_those_who_wait)
 {
-    CocoProcess *process = coco_process_new("x", "true", false);
+    CocoGuestProcess *process = coco_guest_process_new("x", "true", false);
     Heard heard = { 0 };
 
-    coco_process_wait(process, NULL, on_exit_code, &heard);
-    coco_process_unref(process);
+    coco_guest_process_wait(process, NULL, on_exit_code, &heard);
+    coco_guest_process_unref(process);
     cr_assert_eq(heard.error, COCO_TTRPC_NOT_FOUND);
-    coco_process_unref(NULL);
+    coco_guest_process_unref(NULL);
 }
 
 Test(process, waits_whose_caller_left_make_room)
 {
-    g_autoptr(CocoProcess) process = coco_process_new("x", "true", false);
+    g_autoptr(CocoGuestProcess) process = coco_guest_process_new("x", "true", false);
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
     Heard gone = { 0 };
     Heard heard = { 0 };
 
     for (int i = 0; i < COCO_PROCESS_WAITERS_MAX; i++)
-        coco_process_wait(process, cancellable, on_exit_code, &gone);
-    coco_process_wait(process, NULL, on_exit_code, &heard);
+        coco_guest_process_wait(process, cancellable, on_exit_code, &gone);
+    coco_guest_process_wait(process, NULL, on_exit_code, &heard);
     cr_assert_eq(heard.error, COCO_TTRPC_RESOURCE_EXHAUSTED);
     g_cancellable_cancel(cancellable);
     heard = (Heard){ 0 };
-    coco_process_wait(process, NULL, on_exit_code, &heard);
+    coco_guest_process_wait(process, NULL, on_exit_code, &heard);
     cr_assert_eq(gone.told, COCO_PROCESS_WAITERS_MAX);
     cr_assert_eq(heard.told, 0);
 }
 
 static int
-signal_error(CocoProcess *process, uint32_t number)
+signal_error(CocoGuestProcess *process, uint32_t number)
 {
     g_autoptr(GError) error = NULL;
 
-    cr_assert_not(coco_process_signal(process, number, &error));
+    cr_assert_not(coco_guest_process_signal(process, number, &error));
     return error->code;
 }
 
 Test(process, signals_that_make_no_sense)
 {
-    g_autoptr(CocoProcess) process = coco_process_new("x", "true", false);
+    g_autoptr(CocoGuestProcess) process = coco_guest_process_new("x", "true", false);
     g_autoptr(GError) error = NULL;
 
     cr_assert_eq(signal_error(process, SIGTERM), COCO_TTRPC_FAILED_PRECONDITION);
     cr_assert_eq(signal_error(process, 65), COCO_TTRPC_INVALID_ARGUMENT);
     cr_assert_eq(signal_error(process, UINT32_MAX), COCO_TTRPC_INVALID_ARGUMENT);
-    coco_process_exited(process, 0);
+    coco_guest_process_exited(process, 0);
     cr_assert_eq(signal_error(process, SIGTERM), COCO_TTRPC_NOT_FOUND);
-    cr_assert_not(coco_process_resize(process, 1, 1, &error));
+    cr_assert_not(coco_guest_process_resize(process, 1, 1, &error));
     cr_assert_eq(error->code, COCO_TTRPC_FAILED_PRECONDITION);
 }

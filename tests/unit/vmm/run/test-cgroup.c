@@ -97,11 +97,11 @@ Test(cgroup, all_in_it_is_ended_and_nothing_else, .timeout = 30)
     for (size_t i = 0; i < G_N_ELEMENTS(inside); i++)
         inside[i] = start_in(cgroup);
     outside = start_in(NULL);
-    found = coco_process_find("/proc", dir);
+    found = coco_host_process_find("/proc", dir);
     cr_expect_eq(found->len, 2);
-    cr_expect_eq(coco_process_first(found, COCO_PROCESS_MEMBER), inside[0]);
+    cr_expect_eq(coco_host_process_first(found, COCO_PROCESS_MEMBER), inside[0]);
     cr_expect_not(coco_cgroup_remove(cgroup, NULL), "it is not empty");
-    cr_expect(coco_process_kill_all(dir, 10000, NULL, &error));
+    cr_expect(coco_host_process_kill_all(dir, 10000, NULL, &error));
     for (size_t i = 0; i < G_N_ELEMENTS(inside); i++) {
         cr_expect_eq(waitpid(inside[i], &status, 0), inside[i]);
         cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -125,7 +125,7 @@ Test(cgroup, an_orderly_end, .timeout = 30)
     if (cgroup == NULL)
         cr_skip("no cgroup hierarchy can be written to");
     pid = start_in(cgroup);
-    cr_expect(coco_process_end_all(dir, NULL));
+    cr_expect(coco_host_process_end_all(dir, NULL));
     cr_expect_eq(waitpid(pid, &status, 0), pid);
     cr_expect(coco_cgroup_remove(cgroup, NULL));
 }

@@ -16,7 +16,7 @@
 #define RUN "/run/coco/abc"
 
 static const struct {
-    CocoProcessKind kind;
+    CocoHostProcessKind kind;
     const char *argv[10];
 } shapes[] = {
     { COCO_PROCESS_LAUNCHER, { "/usr/bin/coco-vmm", "launch", "--config", "c", "--run-dir", RUN } },
@@ -49,7 +49,8 @@ static const struct {
 Test(process_finder, shapes)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(shapes); i++)
-        cr_assert_eq(coco_process_classify(shapes[i].argv, RUN), shapes[i].kind, "shape %zu", i);
+        cr_assert_eq(coco_host_process_classify(shapes[i].argv, RUN), shapes[i].kind, "shape %zu",
+                     i);
 }
 
 /* A process that looks like the console logger of run_dir and waits for its end. */
@@ -93,13 +94,13 @@ Test(process_finder, ends_what_belongs_and_only_that, .timeout = 30)
     cr_assert_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
     ours = start_lookalike(dir, geteuid());
     other = start_lookalike(other_dir, geteuid());
-    found = coco_process_find("/proc", dir);
+    found = coco_host_process_find("/proc", dir);
     cr_assert_eq(found->len, 1);
-    cr_assert_eq(coco_process_first(found, COCO_PROCESS_CONSOLE), ours);
-    cr_assert(coco_process_end_all(dir, &error));
+    cr_assert_eq(coco_host_process_first(found, COCO_PROCESS_CONSOLE), ours);
+    cr_assert(coco_host_process_end_all(dir, &error));
     cr_assert_eq(waitpid(ours, &status, 0), ours);
     cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    left = coco_process_find("/proc", other_dir);
+    left = coco_host_process_find("/proc", other_dir);
     cr_assert_eq(left->len, 1);
     cr_assert_eq(kill(other, SIGKILL), 0);
     cr_assert_eq(waitpid(other, &status, 0), other);
@@ -119,9 +120,9 @@ Test(process_finder, of_another_user_it_is_nobodys, .timeout = 30)
     cr_assert_eq(pipe2(ends, 0), 0);
     cr_assert_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
     other = start_lookalike(dir, 65534);
-    found = coco_process_find("/proc", dir);
+    found = coco_host_process_find("/proc", dir);
     cr_expect_eq(found->len, 0);
-    cr_expect(coco_process_end_all(dir, NULL));
+    cr_expect(coco_host_process_end_all(dir, NULL));
     cr_expect_eq(kill(other, 0), 0);
     (void) kill(other, SIGKILL);
     cr_assert_eq(waitpid(other, &status, 0), other);

@@ -68,7 +68,7 @@ def test_late_container(case):
     first is the VM's."""
     guest = initrd.with_init(case.directory / "guest.img", paths.HOSTILE_AGENT)
     guest["cmdline"] += " slow_create"
-    config = vmconfig.write(case.directory / "coco.conf", guest=guest)
+    config = vmconfig.write(case.directory / "coco.conf", guest=guest, network={"model": "none"})
     sandbox = Sandbox(case)
     sandbox.start(config)
     sandbox.good("CreateSandbox", f2=str(sandbox.bundle))

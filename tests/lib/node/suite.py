@@ -6,7 +6,7 @@ import time
 
 from harness import runner
 
-from . import project, session
+from . import machine, project, session
 from .base import NodeError
 
 # One node for each line of containerd: 1.7 and 2.x.
@@ -68,7 +68,8 @@ def run(suite, distros, build, guest_image, pattern, runtimes, report):
         print(f"ready            {text}", flush=True)
 
     inside = [word for name in INSIDE[suite] for word in ("--suite", name)]
-    command = ["python3", "-m", "harness", *inside, *(w for r in runtimes for w in ("--runtime", r)), "-k", pattern]
+    command = ["python3", "-m", "harness", *inside, *(w for r in runtimes for w in ("--runtime", r)), "-k", pattern,
+               "--jobs", str(machine.CPUS)]
     for distro, (base, disk) in prepare(distros, build / "node", build, guest_image, report, say).items():
         lines, errors, started = Lines(report, f"{suite} on {distro}: "), bytearray(), time.monotonic()
         try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m harness [--suite NAME]… [--runtime runc|coco]… [--containerd DISTRO]… [-k TEXT] [--jobs N] [--list]:
-only the integration
-part of tests/run, for a tree that is built already. COCO_TEST_BUILD names the build directory."""
+"""python3 -m harness [--suite NAME]… [--runtime runc|coco]… [--containerd DISTRO]… [-k TEXT] [--jobs N]
+[--part K/N] [--list]: only the integration part of tests/run, for a tree that is built already. COCO_TEST_BUILD names the build
+directory."""
 import argparse
 import sys
 
@@ -15,6 +15,7 @@ def main():
     parser.add_argument("--containerd", action="append", choices=tuple(containerd_release.RELEASES), default=[])
     parser.add_argument("-k", dest="pattern", default="")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--part", default="1/1", help="every Nth job, from the Kth on")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
     tests = runner.find(args.suite or ["integration"], args.pattern, args.runtime or ("runc", "coco"), args.containerd)
@@ -32,7 +33,7 @@ def main():
 
     lanes.interruptible()
     try:
-        runner.run_all(tests, report, args.jobs)
+        runner.run_all(tests, report, args.jobs, part=tuple(map(int, args.part.split("/"))))
     except KeyboardInterrupt:
         return 130
     print(f"{outcomes.count('passed')} passed, {len(outcomes) - outcomes.count('passed')} failed")

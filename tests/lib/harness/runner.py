@@ -301,9 +301,9 @@ def prepare_releases(tests, report):
     return [test for test in tests if str(test.release) not in broken]
 
 
-def run_all(tests, report, count=1, more=(), spare=()):
-    """In so many lanes; more: jobs besides the tests."""
-    jobs = jobs_of(prepare_releases(tests, report)) + list(more)
+def run_all(tests, report, count=1, more=(), spare=(), part=(1, 1)):
+    """In so many lanes; more: jobs besides the tests; part: (k, n), every nth job from the kth on."""
+    jobs = jobs_of(prepare_releases(tests, report))[part[0] - 1::part[1]] + list(more)
     memory = times.Memory(report)
     lanes.Lanes(jobs, count, memory.report, Runner, spare).run()
     memory.save()

@@ -20,7 +20,6 @@ import time
 from . import accel as accel_module
 from .base import NodeError
 
-CPUS = 2
 PORTS = ("console", "control", "stdout", "stderr", "results")
 CONSOLE_KEPT = 1 << 16
 RESULTS_LIMIT = 1 << 28
@@ -65,7 +64,7 @@ def die_with_parent(parent):
 
 
 class Machine:
-    def __init__(self, base, project, memory_mib=4096, cpus=CPUS):
+    def __init__(self, base, project, memory_mib=4096, cpus=2):
         self.base, self.project = base, project
         self.memory_mib, self.cpus = memory_mib, cpus
         self.console, self.control = b"", b""

@@ -31,6 +31,7 @@
 #include "shim/host/system-error.h"
 #include "shim/network/pod-netns.h"
 #include "shim/pod/container-kind.h"
+#include "shim/vm/pod-annotations.h"
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 
@@ -200,7 +201,8 @@ launch_server(const CocoInvocation *invocation, const CocoBootstrap *bootstrap,
         return false;
     lock_fd = coco_pod_lock_make(dir, error);
     if (lock_fd >= 0 && coco_pod_initdata_save(".", dir, error) &&
-        coco_pod_tee_save(".", dir, error) && coco_pod_netns_save(".", dir, error) &&
+        coco_pod_tee_save(".", dir, error) && coco_pod_annotations_save_bundle(".", dir, error) &&
+        coco_pod_netns_save(".", dir, error) &&
         coco_pod_cgroup_save(".", kind == COCO_KIND_SINGLE, pod_id, coco_pod_dir_path(dir), error))
         listen_fd = coco_shim_socket_listen(dir, bootstrap->socket_dir, hash_input, error);
     pid = listen_fd >= 0

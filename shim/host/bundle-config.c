@@ -78,6 +78,19 @@ coco_bundle_config_annotation(const char *key, void *config)
     return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
 
+void
+coco_bundle_config_each_annotation(const CocoBundleConfig *config, CocoAnnotationEachFunc func,
+                                   void *user_data)
+{
+    if (config->annotations == NULL)
+        return;
+    json_object_object_foreach(config->annotations, key, value)
+    {
+        if (json_object_is_type(value, json_type_string))
+            func(key, json_object_get_string(value), user_data);
+    }
+}
+
 static struct json_object *
 member_of(const CocoBundleConfig *config, const char *part, const char *key)
 {

@@ -25,6 +25,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoBundleConfig, coco_bundle_config_free)
 /* NULL if absent. (transfer none) config: a CocoBundleConfig; the type is CocoAnnotationFunc's. */
 const char *coco_bundle_config_annotation(const char *key, void *config);
 
+typedef void (*CocoAnnotationEachFunc)(const char *key, const char *value, void *user_data);
+
+/* Those that are texts. */
+void coco_bundle_config_each_annotation(const CocoBundleConfig *config, CocoAnnotationEachFunc func,
+                                        void *user_data);
+
 /* linux.cgroupsPath, "" if absent. (transfer none) */
 const char *coco_bundle_config_cgroups_path(const CocoBundleConfig *config);
 

@@ -28,6 +28,7 @@ struct _CocoPodDir {
     char *console;
     char *initdata;
     char *tee;
+    char *annotations;
     char *netns;
     char *etc;
 };
@@ -45,6 +46,7 @@ new_for_path(const char *path)
     dir->console = g_build_filename(path, "console.log", NULL);
     dir->initdata = g_build_filename(path, "initdata", NULL);
     dir->tee = g_build_filename(path, "tee", NULL);
+    dir->annotations = g_build_filename(path, "annotations", NULL);
     dir->netns = g_build_filename(path, "netns", NULL);
     dir->etc = g_build_filename(path, "etc", NULL);
     return dir;
@@ -91,6 +93,7 @@ coco_pod_dir_free(CocoPodDir *dir)
     g_free(dir->console);
     g_free(dir->initdata);
     g_free(dir->tee);
+    g_free(dir->annotations);
     g_free(dir->netns);
     g_free(dir->etc);
     g_free(dir);
@@ -142,6 +145,12 @@ const char *
 coco_pod_dir_tee(const CocoPodDir *dir)
 {
     return dir->tee;
+}
+
+const char *
+coco_pod_dir_annotations(const CocoPodDir *dir)
+{
+    return dir->annotations;
 }
 
 const char *

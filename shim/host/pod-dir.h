@@ -10,6 +10,7 @@
  *     mounts/     what a container mounts        console.log  bounded (launcher)
  *     shared/     what virtiofsd exports of it (share.h)
  *     initdata    the annotation, if there is one (pod-initdata.h); tee likewise (pod-tee.h)
+ *     annotations what the pod says of its VM (pod-annotations.h)
  *     netns       the pod's network namespace (pod-netns.h)
  *     etc/        hosts, hostname and resolv.conf of a sandbox (pod-names.h)
  *
@@ -45,6 +46,7 @@ const char *coco_pod_dir_state(const CocoPodDir *dir);
 const char *coco_pod_dir_console(const CocoPodDir *dir);
 const char *coco_pod_dir_initdata(const CocoPodDir *dir);
 const char *coco_pod_dir_tee(const CocoPodDir *dir);
+const char *coco_pod_dir_annotations(const CocoPodDir *dir);
 const char *coco_pod_dir_netns(const CocoPodDir *dir);
 const char *coco_pod_dir_etc(const CocoPodDir *dir);
 

@@ -15,6 +15,7 @@
 #include "shim/network/pod-netns.h"
 #include "shim/pod/pod-names.h"
 #include "shim/storage/share.h"
+#include "shim/vm/pod-annotations.h"
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 
@@ -281,6 +282,23 @@ take_initdata(const CocoPodSandbox *sandbox, const Annotated *annotated, GError 
     return coco_pod_initdata_check(dir, value, error);
 }
 
+static bool
+take_annotations(const CocoPodSandbox *sandbox, const Annotated *annotated, GError **error)
+{
+    const CocoPodDir *dir = coco_pod_run_dir(sandbox->pod);
+    const Runtime__V1__PodSandboxConfig *config = annotated->config;
+    g_autoptr(CocoPodAnnotations) all = coco_pod_annotations_new();
+
+    for (size_t i = 0; config != NULL && i < config->n_annotations; i++)
+        coco_pod_annotations_add(config->annotations[i]->key, config->annotations[i]->value, all);
+    for (size_t i = 0; i < annotated->request->n_annotations; i++)
+        coco_pod_annotations_add(annotated->request->annotations[i]->key,
+                                 annotated->request->annotations[i]->value, all);
+    if (!coco_pod_is_vm_started(sandbox->pod))
+        return coco_pod_dir_make(dir, error) && coco_pod_annotations_save(all, dir, error);
+    return coco_pod_annotations_check(all, dir, error);
+}
+
 /* `start` saved a place for a pod of which nothing was known. */
 static bool
 take_cgroup(const CocoPodSandbox *sandbox, const Runtime__V1__PodSandboxConfig *config,
@@ -344,6 +362,7 @@ take_request(CocoPodSandbox *sandbox, const CreateRequest *request, GError **err
     take_size(sandbox, config);
     return take_cgroup(sandbox, config, error) && take_tee(sandbox, &annotated, error) &&
            take_initdata(sandbox, &annotated, error) &&
+           take_annotations(sandbox, &annotated, error) &&
            hold_network(sandbox, request->netns_path, error);
 }
 

@@ -18,6 +18,7 @@
 #include "shim/task/guest-create.h"
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
+#include "shim/vm/pod-annotations.h"
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 
@@ -420,6 +421,22 @@ find_kind(const CocoTaskOp *op, CocoContainerKind *out_kind, GError **error)
     return true;
 }
 
+/* What they say of the VM was decided when it was started. */
+static bool
+check_annotations(const CocoTaskOp *op, const Grpc__Spec *spec, GError **error)
+{
+    const CocoPodDir *dir = coco_pod_run_dir(op->pod);
+    g_autoptr(CocoPodAnnotations) all = coco_pod_annotations_new();
+
+    for (size_t i = 0; i < spec->n_annotations; i++)
+        coco_pod_annotations_add(spec->annotations[i]->key, spec->annotations[i]->value, all);
+    return coco_pod_initdata_check(
+               dir, coco_pod_initdata_find(coco_guest_spec_annotation, (void *) spec), error) &&
+           coco_pod_tee_check(dir, coco_pod_tee_find(coco_guest_spec_annotation, (void *) spec),
+                              error) &&
+           coco_pod_annotations_check(all, dir, error);
+}
+
 /* All that needs neither a VM nor a look at a file system that may not answer. */
 static bool
 prepare(CocoTaskOp *op, GError **error)
@@ -439,12 +456,7 @@ prepare(CocoTaskOp *op, GError **error)
         return false;
     if (create->kind != COCO_KIND_SANDBOX)
         coco_pod_note_oom_score(op->pod, create->spec->process->oomscoreadj);
-    return coco_pod_initdata_check(coco_pod_run_dir(op->pod),
-                                   coco_pod_initdata_find(coco_guest_spec_annotation, create->spec),
-                                   error) &&
-           coco_pod_tee_check(coco_pod_run_dir(op->pod),
-                              coco_pod_tee_find(coco_guest_spec_annotation, create->spec), error) &&
-           adapt(op, error);
+    return check_annotations(op, create->spec, error) && adapt(op, error);
 }
 
 /* In a child process. */

@@ -404,6 +404,10 @@ arguments_of(const CocoLauncherCommand *command)
         g_ptr_array_add(argv, (char *) "--share");
         g_ptr_array_add(argv, (char *) command->share);
     }
+    if (command->annotations != NULL) {
+        g_ptr_array_add(argv, (char *) "--annotations");
+        g_ptr_array_add(argv, (char *) command->annotations);
+    }
     if (command->initdata != NULL) {
         g_ptr_array_add(argv, (char *) "--initdata-annotation");
         g_ptr_array_add(argv, (char *) command->initdata);

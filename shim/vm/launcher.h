@@ -38,10 +38,11 @@ typedef struct {
     const char *program; /* path of coco-vmm */
     const char *config;  /* launch: path of the config file */
     const char *run_dir;
-    const char *share;    /* launch: directory that virtiofsd exports */
-    const char *initdata; /* launch: file with the initdata annotation of the pod; nullable */
-    const char *tees[2];  /* launch: each must be the TEE of the config; nullable */
-    char *const *places;  /* detach: which disks; NULL-terminated */
+    const char *share;       /* launch: directory that virtiofsd exports */
+    const char *initdata;    /* launch: file with the initdata annotation of the pod; nullable */
+    const char *annotations; /* launch: file with what the pod says of its VM; nullable */
+    const char *tees[2];     /* launch: each must be the TEE of the config; nullable */
+    char *const *places;     /* detach: which disks; NULL-terminated */
     CocoLauncherConfigFunc on_config; /* launch: once, when the config has been read; nullable */
     void *config_data;
 } CocoLauncherCommand;

@@ -11,6 +11,7 @@
 
 #include "shim/vm/console-tail.h"
 #include "shim/vm/launcher.h"
+#include "shim/vm/pod-annotations.h"
 #include "shim/vm/pod-initdata.h"
 #include "shim/vm/pod-tee.h"
 #include "shim/vm/pod-vm-fsm.h"
@@ -351,6 +352,7 @@ coco_pod_vm_start(CocoPodVm *vm)
         .run_dir = coco_pod_dir_path(vm->dir),
         .share = coco_pod_dir_shared(vm->dir),
         .initdata = coco_pod_initdata_file(vm->dir),
+        .annotations = coco_pod_annotations_file(vm->dir),
         .on_config = coco_vm_network_configure,
         .config_data = vm->network,
     };

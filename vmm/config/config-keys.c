@@ -60,6 +60,7 @@ static const CocoKeyInfo keys[] = {
     FLAG(COCO_KEY_MEMORY_LOCKED, "memory", "locked", "no"),
     FLAG(COCO_KEY_MEMORY_PREALLOC, "memory", "prealloc", "no"),
     CHOICE(COCO_KEY_NETWORK_MODEL, "network", "model", "tap", models),
+    [COCO_KEY_ANNOTATIONS_ALLOW] = { "annotations", "allow", "", COCO_KIND_STRING },
     MASK(COCO_KEY_SEV_POLICY, "sev", "policy"),
     FLAG(COCO_KEY_SEV_DEBUG, "sev", "debug", "no"),
     FLAG(COCO_KEY_SEV_KEY_SHARING, "sev", "key_sharing", "no"),

@@ -39,15 +39,16 @@ typedef enum {
     COCO_KEY_HOST_URI,            /* string; "" = the embedded driver in the run directory */
     COCO_KEY_HOST_LAUNCH_TIMEOUT_S,
     COCO_KEY_HOST_CACHE_DIR,
-    COCO_KEY_HOST_VIRTIOFSD,   /* string: absolute path, or "" = where distributions put it */
-    COCO_KEY_HOST_BOOT_FILES,  /* choice: CocoBootMode */
-    COCO_KEY_GUEST_INITDATA,   /* string: absolute path, or "" = none */
-    COCO_KEY_MEMORY_BACKING,   /* choice: CocoBacking */
-    COCO_KEY_MEMORY_HUGEPAGES, /* choice: CocoHugepages */
-    COCO_KEY_MEMORY_LOCKED,    /* flag */
-    COCO_KEY_MEMORY_PREALLOC,  /* flag */
-    COCO_KEY_NETWORK_MODEL,    /* choice: CocoNetworkModel */
-    COCO_KEY_SEV_POLICY,       /* mask; the flags below say the same by name */
+    COCO_KEY_HOST_VIRTIOFSD,    /* string: absolute path, or "" = where distributions put it */
+    COCO_KEY_HOST_BOOT_FILES,   /* choice: CocoBootMode */
+    COCO_KEY_GUEST_INITDATA,    /* string: absolute path, or "" = none */
+    COCO_KEY_MEMORY_BACKING,    /* choice: CocoBacking */
+    COCO_KEY_MEMORY_HUGEPAGES,  /* choice: CocoHugepages */
+    COCO_KEY_MEMORY_LOCKED,     /* flag */
+    COCO_KEY_MEMORY_PREALLOC,   /* flag */
+    COCO_KEY_NETWORK_MODEL,     /* choice: CocoNetworkModel */
+    COCO_KEY_ANNOTATIONS_ALLOW, /* string: annotations.h */
+    COCO_KEY_SEV_POLICY,        /* mask; the flags below say the same by name */
     COCO_KEY_SEV_DEBUG,
     COCO_KEY_SEV_KEY_SHARING,
     COCO_KEY_SEV_ES,

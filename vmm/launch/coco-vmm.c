@@ -32,6 +32,7 @@ typedef struct {
     char *base;
     char *initdata;
     char *initdata_annotation;
+    char *annotations;
     char **overrides;
     char **disks;
     char **require_tees;
@@ -57,6 +58,7 @@ arguments_clear(Arguments *arguments)
     g_free(arguments->base);
     g_free(arguments->initdata);
     g_free(arguments->initdata_annotation);
+    g_free(arguments->annotations);
     g_strfreev(arguments->overrides);
     g_strfreev(arguments->disks);
     g_strfreev(arguments->require_tees);
@@ -70,22 +72,25 @@ complain(const GError *error)
     return EXIT_FAILED;
 }
 
-static CocoInitdataSource
-initdata_of(const Arguments *arguments)
+static CocoLaunchSource
+source_of(const Arguments *arguments)
 {
-    return (CocoInitdataSource){ .annotation_file = arguments->initdata_annotation,
-                                 .toml_file = arguments->initdata };
+    return (CocoLaunchSource){
+        .config = arguments->config,
+        .run_dir = arguments->run_dir,
+        .share = arguments->share,
+        .overrides = (const char *const *) arguments->overrides,
+        .annotations = arguments->annotations,
+        .initdata = { .annotation_file = arguments->initdata_annotation,
+                      .toml_file = arguments->initdata },
+    };
 }
 
 static int
 run_launch(const Arguments *arguments)
 {
     CocoLaunchOptions options = {
-        .config = arguments->config,
-        .run_dir = arguments->run_dir,
-        .share = arguments->share,
-        .overrides = (const char *const *) arguments->overrides,
-        .initdata = initdata_of(arguments),
+        .source = source_of(arguments),
         .require_tees = (const char *const *) arguments->require_tees,
         .wait = arguments->wait,
         .verbose = arguments->verbose,
@@ -132,16 +137,14 @@ run_destroy(const Arguments *arguments)
 static int
 run_xml(const Arguments *arguments)
 {
-    const CocoInitdataSource initdata = initdata_of(arguments);
+    CocoLaunchSource source = source_of(arguments);
     g_auto(CocoLaunchPlan) plan = { 0 };
     g_autoptr(GError) error = NULL;
     g_autofree char *xml = NULL;
 
-    if (!coco_launch_plan_load(&plan, arguments->config,
-                               arguments->run_dir != NULL ? arguments->run_dir : "/run/coco/POD",
-                               arguments->share, (const char *const *) arguments->overrides,
-                               &initdata, &error) ||
-        !coco_tee_has_domain(plan.config, &error))
+    if (source.run_dir == NULL)
+        source.run_dir = "/run/coco/POD";
+    if (!coco_launch_plan_load(&plan, &source, &error) || !coco_tee_has_domain(plan.config, &error))
         return complain(error);
     xml = coco_launch_plan_xml(&plan);
     (void) fputs(xml, stdout);
@@ -162,7 +165,8 @@ run_list(const Arguments *arguments)
 
 static const Command commands[] = {
     { "launch", "start a VM; tell how it goes in JSON lines",
-      " config run-dir share set initdata initdata-annotation require-tee wait verbose ",
+      " config run-dir share set initdata initdata-annotation annotations require-tee wait "
+      "verbose ",
       " config run-dir ", run_launch },
     { "attach", "give a VM that runs the disks that standard input names", " run-dir verbose ",
       " run-dir ", run_attach },
@@ -171,7 +175,7 @@ static const Command commands[] = {
     { "destroy", "end the VM of a run directory and remove its files", " run-dir ", " run-dir ",
       run_destroy },
     { "xml", "print the domain XML that launch would start, on any machine",
-      " config run-dir share set initdata initdata-annotation ", " config ", run_xml },
+      " config run-dir share set initdata initdata-annotation annotations ", " config ", run_xml },
     { "list", "show the VMs below a base directory", " base json ", " ", run_list },
 };
 
@@ -221,6 +225,8 @@ make_context(const Command *command, Arguments *arguments)
           "give the initdata (TOML) in FILE to the guest, instead of [guest] initdata", "FILE" },
         { "initdata-annotation", 0, 0, G_OPTION_ARG_FILENAME, &arguments->initdata_annotation,
           "the same from a file with the pod annotation: base64 of gzip of TOML", "FILE" },
+        { "annotations", 0, 0, G_OPTION_ARG_FILENAME, &arguments->annotations,
+          "a JSON object of the pod's annotations, as far as [annotations] allow lets it", "FILE" },
         { "require-tee", 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->require_tees,
           "start no VM unless the config says [vm] tee = TEE; may be repeated", "TEE" },
         { "wait", 'w', 0, G_OPTION_ARG_NONE, &arguments->wait,

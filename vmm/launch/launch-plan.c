@@ -50,18 +50,17 @@ choose_cache_dir(CocoLaunchPlan *plan)
 }
 
 bool
-coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_dir,
-                      const char *share, const char *const *overrides,
-                      const CocoInitdataSource *initdata, GError **error)
+coco_launch_plan_load(CocoLaunchPlan *plan, const CocoLaunchSource *source, GError **error)
 {
-    if (share != NULL && !g_path_is_absolute(share))
-        return bad_config(error, "share '%s': an absolute path is needed", share);
-    plan->run_dir = coco_run_dir_new(run_dir, error);
+    if (source->share != NULL && !g_path_is_absolute(source->share))
+        return bad_config(error, "share '%s': an absolute path is needed", source->share);
+    plan->run_dir = coco_run_dir_new(source->run_dir, error);
     if (plan->run_dir == NULL)
         return false;
-    plan->config = coco_tee_config_load(file, overrides, error);
+    plan->config =
+        coco_tee_config_load_for_pod(source->config, source->overrides, source->annotations, error);
     if (plan->config == NULL ||
-        !coco_initdata_binding_load(&plan->initdata, plan->config, initdata, error))
+        !coco_initdata_binding_load(&plan->initdata, plan->config, &source->initdata, error))
         return false;
     if (!coco_host_choose(plan->config, &coco_host_paths, &plan->choice, error))
         return false;
@@ -73,7 +72,7 @@ coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_di
         return false;
     /* The other ways to a root file system give the guest no directory of the host. */
     if (coco_vm_config_choice(plan->config, COCO_KEY_GUEST_ROOTFS) == COCO_ROOTFS_VIRTIOFS)
-        plan->spec.share = g_strdup(share);
+        plan->spec.share = g_strdup(source->share);
     choose_cache_dir(plan);
     return true;
 }

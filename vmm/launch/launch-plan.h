@@ -29,10 +29,18 @@ typedef struct {
     CocoInitdataBinding initdata;
 } CocoLaunchPlan;
 
+/* What a VM is decided from, before its request. Borrowed, all of it. */
+typedef struct {
+    const char *config; /* file */
+    const char *run_dir;
+    const char *share;            /* nullable */
+    const char *const *overrides; /* nullable */
+    const char *annotations;      /* file with the pod's; nullable */
+    CocoInitdataSource initdata;
+} CocoLaunchSource;
+
 /* Loads config and initdata and chooses; reads the host, changes nothing. */
-bool coco_launch_plan_load(CocoLaunchPlan *plan, const char *file, const char *run_dir,
-                           const char *share, const char *const *overrides,
-                           const CocoInitdataSource *initdata, GError **error);
+bool coco_launch_plan_load(CocoLaunchPlan *plan, const CocoLaunchSource *source, GError **error);
 
 /* The plan of a VM that runs, for changing it: as its launch decided, without boot files. */
 bool coco_launch_plan_load_saved(CocoLaunchPlan *plan, const char *run_dir, GError **error);

@@ -283,8 +283,7 @@ run(Launch *launch, const CocoLaunchOptions *options, GError **error)
     CocoLaunchPlan *plan = &launch->plan;
     CocoWorkerResult result = { 0 };
 
-    if (!coco_launch_plan_load(plan, options->config, options->run_dir, options->share,
-                               options->overrides, &options->initdata, error) ||
+    if (!coco_launch_plan_load(plan, &options->source, error) ||
         !coco_tee_config_require(plan->config, options->require_tees, error))
         return false;
     set_deadline(launch);

@@ -10,14 +10,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "vmm/tee/initdata-binding.h"
+#include "vmm/launch/launch-plan.h"
 
 typedef struct {
-    const char *config;
-    const char *run_dir;
-    const char *share;            /* nullable */
-    const char *const *overrides; /* nullable */
-    CocoInitdataSource initdata;
+    CocoLaunchSource source;
     const char *const *require_tees; /* nullable: the config must have each of them */
     bool wait;                       /* for a request on standard input, launch-request.h */
     bool verbose;

@@ -6,16 +6,18 @@
 
 #include <string.h>
 
+#include "vmm/config/annotations.h"
 #include "vmm/config/vm-size.h"
 #include "vmm/tee/tee.h"
 
-/* config: (transfer full), nullable. */
+/* config: (transfer full), nullable. annotations: nullable. */
 static CocoVmConfig *
-complete(CocoVmConfig *config, GError **error)
+complete(CocoVmConfig *config, const char *annotations, GError **error)
 {
     g_autoptr(CocoVmConfig) owned = config;
 
-    if (owned == NULL)
+    if (owned == NULL || !coco_vm_annotations_check_allow(owned, error) ||
+        !coco_vm_annotations_load(owned, annotations, error))
         return NULL;
     for (const CocoTeeDefault *d = coco_tee_of(owned)->defaults; d->value != NULL; d++)
         coco_vm_config_set_default(owned, d->key, d->value);
@@ -27,14 +29,21 @@ complete(CocoVmConfig *config, GError **error)
 CocoVmConfig *
 coco_tee_config_load(const char *file, const char *const *overrides, GError **error)
 {
-    return complete(coco_vm_config_read(file, overrides, error), error);
+    return coco_tee_config_load_for_pod(file, overrides, NULL, error);
+}
+
+CocoVmConfig *
+coco_tee_config_load_for_pod(const char *file, const char *const *overrides,
+                             const char *annotations, GError **error)
+{
+    return complete(coco_vm_config_read(file, overrides, error), annotations, error);
 }
 
 CocoVmConfig *
 coco_tee_config_parse(const char *name, const char *text, size_t len, const char *const *overrides,
                       GError **error)
 {
-    return complete(coco_vm_config_read_text(name, text, len, overrides, error), error);
+    return complete(coco_vm_config_read_text(name, text, len, overrides, error), NULL, error);
 }
 
 bool

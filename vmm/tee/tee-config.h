@@ -12,6 +12,11 @@
 
 /* Both as coco_vm_config_read() and coco_vm_config_read_text() (transfer full). */
 CocoVmConfig *coco_tee_config_load(const char *file, const char *const *overrides, GError **error);
+
+/* The same for a pod that has these annotations in a file (vmm/config/annotations.h; nullable). */
+CocoVmConfig *coco_tee_config_load_for_pod(const char *file, const char *const *overrides,
+                                           const char *annotations, GError **error);
+
 CocoVmConfig *coco_tee_config_parse(const char *name, const char *text, size_t len,
                                     const char *const *overrides, GError **error);
 

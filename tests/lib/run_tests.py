@@ -176,10 +176,14 @@ def in_nodes(suites, args, build, outside):
     from node import suite as node_suite
     found, left = [], outside
     for distro in (args.node or node_suite.DEFAULT_SUITES) if suites else ():
-        runs = [functools.partial(node_suite.run, suite, (distro,), build, build / "guest-image", args.pattern,
-                                  args.runtime or ("coco",)) for suite in suites]
         here, left = (left, []) if distro == OUTSIDE else ([], left)
-        found.append(runner.Beside(f"node {distro}", 300, *runs, tests=here))
+        for suite in suites:
+            n = node_suite.PARTS[suite]
+            for k in range(1, n + 1):
+                run_part = functools.partial(node_suite.run, suite, distro, (k, n), build, build / "guest-image", args.pattern,
+                                             args.runtime or ("coco",))
+                found.append(runner.Beside(f"{suite} on {distro}, {k} of {n}", 300, run_part, tests=here))
+                here = []
     return found + ([runner.Beside("node-outside", 100, tests=left)] if left else [])
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's second disk: the packages of this tree, as a user would install them, and the tests. Made again when any of them
 has changed; what is compiled is compiled by ninja, which knows what has changed."""
+import fcntl
 import hashlib
 import json
 import os
@@ -93,7 +94,12 @@ class Project:
         return found | {str(file.relative_to(TOP)): file for file in files_below(TESTS)}
 
     def make(self):
-        """True when the disk had to be made."""
+        """True when the disk had to be made. Several may ask at once."""
+        with open(self.base.folder / "project.lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return self._make()
+
+    def _make(self):
         self.make_packages()
         content = self.content()
         digest = hashlib.sha256()

@@ -5,25 +5,21 @@
  * too, which then has the names of what it holds.
  */
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "guest-protocol/oci/oci-json.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/container/container-private.h"
 #include "guest/container/pins.h"
-#include "guest/system/child-runner.h"
+#include "guest/system/child-work.h"
 
 #define TIMEOUT_S 120
-#define OUTPUT_FD 3
-#define OUTPUT_MAX 4096
 
 struct _CocoBundling {
     CocoGuestContainer *container;
     Grpc__Spec *spec; /* the child's */
-    CocoChild *child;
+    char *name;       /* of the work */
+    CocoChildWorkRun *run;
     CocoGuestContainerDone done;
     void *user_data;
 };
@@ -52,71 +48,48 @@ write_bundle(const CocoGuestContainer *container, Grpc__Spec *spec, GError **err
     return true;
 }
 
-/* The error's code is the exit status, its text the output. */
-static int
-write_in_child(void *data)
+static void
+bundling_free(CocoBundling *bundling)
 {
-    const CocoBundling *bundling = data;
-    g_autoptr(GError) error = NULL;
-
-    if (write_bundle(bundling->container, bundling->spec, &error))
-        return 0;
-    if (write(OUTPUT_FD, error->message, strlen(error->message)) < 0)
-        return COCO_TTRPC_INTERNAL;
-    return error->code;
+    g_free(bundling->name);
+    g_free(bundling);
 }
 
-static GError *
-read_end(const CocoGuestContainer *container, const CocoChildEnd *end)
+static char *
+write_in_child(void *data, GError **error)
 {
-    g_autofree char *text = coco_child_end_text(end);
-    g_autofree char *shown = g_utf8_make_valid(end->output, -1);
+    const CocoBundling *bundling = data;
 
-    if (text == NULL)
-        return NULL;
-    if (end->timed_out || end->cancelled || !WIFEXITED(end->wait_status))
-        return g_error_new(COCO_TTRPC_ERROR,
-                           end->timed_out ? COCO_TTRPC_DEADLINE_EXCEEDED : COCO_TTRPC_INTERNAL,
-                           "container %s: look up its files: %s", container->id, text);
-    return g_error_new_literal(COCO_TTRPC_ERROR, WEXITSTATUS(end->wait_status), shown);
+    return write_bundle(bundling->container, bundling->spec, error) ? g_strdup("") : NULL;
 }
 
 static void
-on_child_end(const CocoChildEnd *end, void *user_data)
+on_written(const char *text, const GError *error, void *user_data)
 {
-    g_autofree CocoBundling *bundling = user_data;
-    g_autoptr(GError) error = read_end(bundling->container, end);
+    CocoBundling *bundling = user_data;
 
     bundling->container->bundling = NULL;
     bundling->done(error, bundling->user_data);
+    bundling_free(bundling);
 }
 
 void
 coco_guest_container_write_bundle(CocoGuestContainer *container, Grpc__Spec *spec,
                                   CocoGuestContainerDone done, void *user_data)
 {
-    static const char *const name[] = { "bundle", NULL };
-    const CocoChildFd console = { STDERR_FILENO, STDERR_FILENO };
     CocoBundling *bundling = g_new0(CocoBundling, 1);
-    const CocoChildJob job = {
-        .argv = name,
-        .fds = &console,
-        .n_fds = 1,
-        .output = OUTPUT_FD,
-        .output_max = OUTPUT_MAX,
-        .deadline_s = TIMEOUT_S,
-        .work = write_in_child,
-        .work_data = bundling,
-    };
+    char *name = g_strdup_printf("container %s: look up its files", container->id);
+    const CocoChildWork work = { name, TIMEOUT_S, write_in_child, bundling };
     g_autoptr(GError) error = NULL;
 
-    *bundling = (CocoBundling){ container, spec, NULL, done, user_data };
-    bundling->child = coco_child_run(container->host->reaper, &job, on_child_end, bundling, &error);
-    if (bundling->child != NULL) {
+    *bundling = (CocoBundling){ container, spec, name, NULL, done, user_data };
+    bundling->run =
+        coco_child_work_run(container->host->reaper, &work, on_written, bundling, &error);
+    if (bundling->run != NULL) {
         container->bundling = bundling;
         return;
     }
-    g_free(bundling);
+    bundling_free(bundling);
     done(error, user_data);
 }
 
@@ -124,5 +97,5 @@ void
 coco_guest_container_cancel_bundle(CocoGuestContainer *container)
 {
     if (container->bundling != NULL)
-        coco_child_cancel(container->bundling->child);
+        coco_child_work_cancel(container->bundling->run);
 }

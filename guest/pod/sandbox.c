@@ -1,29 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See the header. A container is in the table from the moment its creation begins, so that its id
- * is taken, and leaves it when its removal has ended or its creation has failed.
+ * The containers of the pod. A container is in the table from the moment its creation begins, so
+ * that its id is taken, and leaves it when its removal has ended or its creation has failed.
  */
-#include "guest/pod/sandbox.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-
-#include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/container/spec.h"
-#include "guest/pod/namespaces.h"
+#include "guest/pod/sandbox-private.h"
 #include "guest/pod/termination-log.h"
 #include "guest/storage/disk-wait.h"
-#include "guest/system/memory-watch.h"
-#include "guest/system/modules.h"
 #include "guest/system/paths.h"
 #include "guest/system/sysctl.h"
 
-#define HOSTNAME_MAX 64
-#define DNS_LINES_MAX 64
-#define DNS_LINE_MAX 4096 /* Kubernetes allows search lists of 2048 characters */
-#define MODULES_MAX 64
 #define DISKS_TIMEOUT_MS 10000
 
 typedef struct _Pending Pending;
@@ -37,22 +24,6 @@ typedef struct {
     bool adds_storages;    /* a removal waits for that */
     Pending *remover;      /* nullable */
 } Entry;
-
-struct _CocoGuestSandbox {
-    const CocoLayout *layout;
-    CocoGuestContainerHost host;
-    char *id; /* NULL before CreateSandbox */
-    bool is_creating;
-    char *hostname;
-    bool shares_pid_namespace;
-    char *first; /* container of the pod, whose pid namespace others may share */
-    CocoNamespaces *namespaces;
-    CocoStorageTable *storage_table;
-    CocoStorages *storages;
-    GHashTable *containers; /* id -> Entry */
-    CocoOomEvents *oom_events;
-    CocoMemoryWatch *memory_watch; /* nullable: of all containers together */
-};
 
 struct _Pending {
     CocoGuestSandbox *sandbox;
@@ -167,132 +138,6 @@ const CocoStorageTable *
 coco_guest_sandbox_get_storages(const CocoGuestSandbox *sandbox)
 {
     return sandbox->storage_table;
-}
-
-typedef struct {
-    CocoGuestSandbox *sandbox;
-    const Grpc__CreateSandboxRequest *request;
-    CocoGuestContainerDone done;
-    void *user_data;
-} Creation;
-
-static bool
-check_request(const Grpc__CreateSandboxRequest *request, GError **error)
-{
-    bool good = strlen(request->hostname) <= HOSTNAME_MAX && request->n_dns <= DNS_LINES_MAX &&
-                request->n_kernel_modules <= MODULES_MAX;
-
-    for (size_t i = 0; good && i < request->n_dns; i++)
-        good = strlen(request->dns[i]) <= DNS_LINE_MAX && strpbrk(request->dns[i], "\r\n") == NULL;
-    if (!good)
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                    "hostname, dns lines or kernel modules over their limits");
-    return good && (*request->sandbox_id == '\0' ||
-                    coco_paths_check_id("sandbox id", request->sandbox_id, error));
-}
-
-/* Kata: lines of the pod's resolv.conf, for whoever mounts the guest's file into a container. */
-static bool
-write_dns(const CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
-          GError **error)
-{
-    g_autofree char *path =
-        g_build_filename(coco_layout_get_sandbox(sandbox->layout), "resolv.conf", NULL);
-    g_autoptr(GString) text = g_string_new(NULL);
-    g_autoptr(GError) cause = NULL;
-
-    if (request->n_dns == 0)
-        return true;
-    for (size_t i = 0; i < request->n_dns; i++)
-        g_string_append_printf(text, "%s\n", request->dns[i]);
-    if (!g_file_set_contents_full(path, text->str, (gssize) text->len, G_FILE_SET_CONTENTS_NONE,
-                                  0644, &cause) ||
-        !coco_namespaces_publish_resolv_conf(path, &cause)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "write resolv.conf: %s",
-                    cause->message);
-        return false;
-    }
-    return true;
-}
-
-static bool
-load_modules(const Grpc__CreateSandboxRequest *request, GError **error)
-{
-    for (size_t i = 0; i < request->n_kernel_modules; i++) {
-        const Grpc__KernelModule *module = request->kernel_modules[i];
-
-        if (!coco_modules_load_named(module->name, module->parameters, module->n_parameters, error))
-            return false;
-    }
-    return true;
-}
-
-static bool
-check_fields(const Grpc__CreateSandboxRequest *request, GError **error)
-{
-    if (*request->guest_hook_path == '\0')
-        return true;
-    g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
-                        "guest_hook_path: this agent runs no hooks");
-    return false;
-}
-
-static bool
-finish_sandbox(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
-{
-    if (!write_dns(sandbox, request, error))
-        return false;
-    sandbox->namespaces =
-        coco_namespaces_new(coco_layout_get_namespaces(sandbox->layout), request->hostname, error);
-    if (sandbox->namespaces == NULL)
-        return false;
-    sandbox->hostname = g_strdup(request->hostname);
-    sandbox->shares_pid_namespace = request->sandbox_pidns;
-    sandbox->id = g_strdup(request->sandbox_id);
-    return true;
-}
-
-static void
-on_sandbox_storages(const GError *error, void *user_data)
-{
-    Creation *creation = user_data;
-    CocoGuestSandbox *sandbox = creation->sandbox;
-    g_autoptr(GError) own_error = NULL;
-
-    sandbox->is_creating = false;
-    if (error == NULL)
-        (void) finish_sandbox(sandbox, creation->request, &own_error);
-    creation->done(error != NULL ? error : own_error, creation->user_data);
-    g_free(creation);
-}
-
-static bool
-begin_sandbox(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
-{
-    if (sandbox->id == NULL && !sandbox->is_creating)
-        return check_request(request, error) && check_fields(request, error) &&
-               load_modules(request, error);
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "sandbox %s exists",
-                sandbox->id != NULL ? sandbox->id : "that is being made");
-    return false;
-}
-
-void
-coco_guest_sandbox_create(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
-                          CocoGuestContainerDone done, void *user_data)
-{
-    g_autoptr(GError) error = NULL;
-    Creation *creation;
-
-    if (!begin_sandbox(sandbox, request, &error)) {
-        done(error, user_data);
-        return;
-    }
-    creation = g_new(Creation, 1);
-    *creation = (Creation){ sandbox, request, done, user_data };
-    sandbox->is_creating = true;
-    coco_storages_add_async(sandbox->storages, request->storages, request->n_storages,
-                            on_sandbox_storages, creation);
 }
 
 /* ---- containers ---- */

@@ -161,7 +161,7 @@ agent_start(Agent *agent, const Options *options, GError **error)
     agent->loop = g_main_loop_new(NULL, FALSE);
     agent->crun = coco_crun_new(agent->reaper, agent->layout, options->crun);
     agent->sandbox = coco_guest_sandbox_new(agent->layout, agent->reaper, agent->crun);
-    agent->service = coco_service_new(agent->sandbox, agent->layout, end, agent);
+    agent->service = coco_service_new(agent->sandbox, end, agent);
     coco_service_set_modules(agent->service, agent->modules);
     agent->server = coco_ttrpc_server_new();
     coco_service_attach(agent->service, agent->server);

@@ -14,7 +14,6 @@
 struct _CocoService {
     CocoGate *gate;
     CocoGuestSandbox *sandbox;
-    const CocoLayout *layout;
     CocoModuleQueue *modules;
     CocoServiceEndFunc end;
     void *user_data;

@@ -2,14 +2,10 @@
 /*
  * Handlers for health and for the sandbox as a whole.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
-#include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/agent-pb.h"
 #include "guest/agent/service-private.h"
-#include "guest/pod/copy-file.h"
 
 /* Of the protocol, as Kata's agent answers it. */
 #define API_VERSION "0.0.1"
@@ -79,26 +75,18 @@ coco_handle_update_ephemeral_mounts(CocoTtrpcCall *call, void *user_data)
     coco_service_finish(error, call);
 }
 
+static void
+on_files_done(const char *text, const GError *error, void *user_data)
+{
+    coco_service_finish(error, user_data);
+}
+
 void
 coco_handle_remove_stale_mounts(CocoTtrpcCall *call, void *user_data)
 {
     const CocoService *service = user_data;
-    g_auto(CocoFd) directory =
-        open(coco_layout_get_shared(service->layout), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    /* Entries of a virtiofs directory whose host side is gone vanish when they are looked up again.
-     */
-    if (directory >= 0) {
-        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", directory);
-        g_autoptr(GDir) entries = g_dir_open(path, 0, NULL);
-        const char *name;
-
-        while (entries != NULL && (name = g_dir_read_name(entries)) != NULL) {
-            if (faccessat(directory, name, F_OK, 0) < 0)
-                g_debug("'%s' has gone", name);
-        }
-    }
-    coco_ttrpc_call_reply(call, NULL);
+    coco_shared_files_refresh(coco_guest_sandbox_get_files(service->sandbox), on_files_done, call);
 }
 
 void
@@ -107,10 +95,24 @@ coco_handle_copy_file(CocoTtrpcCall *call, void *user_data)
     const CocoService *service = user_data;
     const Grpc__CopyFileRequest *request =
         (const Grpc__CopyFileRequest *) coco_ttrpc_call_get_request(call);
-    g_autoptr(GError) error = NULL;
 
-    (void) coco_copy_file(coco_layout_get_shared(service->layout), request, &error);
-    coco_service_finish(error, call);
+    coco_shared_files_copy(coco_guest_sandbox_get_files(service->sandbox), request, on_files_done,
+                           call);
+}
+
+static void
+on_log_read(const char *text, const GError *error, void *user_data)
+{
+    CocoTtrpcCall *call = user_data;
+    Grpc__GetDiagnosticDataResponse response;
+
+    if (text == NULL) {
+        coco_ttrpc_call_fail_error(call, error);
+        return;
+    }
+    grpc__get_diagnostic_data_response__init(&response);
+    response.data = (char *) (uintptr_t) text;
+    coco_ttrpc_call_reply(call, &response.base);
 }
 
 /* Kata: what the container wrote to its termination log, when the host shares no files with the
@@ -121,20 +123,10 @@ coco_handle_get_diagnostic_data(CocoTtrpcCall *call, void *user_data)
     const CocoService *service = user_data;
     const Grpc__GetDiagnosticDataRequest *request =
         (const Grpc__GetDiagnosticDataRequest *) coco_ttrpc_call_get_request(call);
-    Grpc__GetDiagnosticDataResponse response;
-    g_autoptr(GError) error = NULL;
-    g_autofree char *text = NULL;
 
-    if (strcmp(request->log_type, "termination_log") != 0) {
+    if (strcmp(request->log_type, "termination_log") != 0)
         coco_ttrpc_call_fail(call, COCO_TTRPC_INVALID_ARGUMENT, "unknown log type");
-        return;
-    }
-    text = coco_guest_sandbox_read_termination_log(service->sandbox, request->container_id, &error);
-    if (text == NULL) {
-        coco_ttrpc_call_fail_error(call, error);
-        return;
-    }
-    grpc__get_diagnostic_data_response__init(&response);
-    response.data = text;
-    coco_ttrpc_call_reply(call, &response.base);
+    else
+        coco_guest_sandbox_read_termination_log(service->sandbox, request->container_id,
+                                                on_log_read, call);
 }

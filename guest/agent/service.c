@@ -68,14 +68,12 @@ static const CocoTtrpcService services[] = {
 /* clang-format on */
 
 CocoService *
-coco_service_new(CocoGuestSandbox *sandbox, const CocoLayout *layout, CocoServiceEndFunc end,
-                 void *user_data)
+coco_service_new(CocoGuestSandbox *sandbox, CocoServiceEndFunc end, void *user_data)
 {
     CocoService *service = g_new0(CocoService, 1);
 
     service->gate = coco_gate_new();
     service->sandbox = sandbox;
-    service->layout = layout;
     service->end = end;
     service->user_data = user_data;
     return service;

@@ -20,8 +20,7 @@ typedef struct _CocoService CocoService;
 /* The host has asked for the end and has been answered. */
 typedef void (*CocoServiceEndFunc)(void *user_data);
 
-CocoService *coco_service_new(CocoGuestSandbox *sandbox, const CocoLayout *layout,
-                              CocoServiceEndFunc end, void *user_data);
+CocoService *coco_service_new(CocoGuestSandbox *sandbox, CocoServiceEndFunc end, void *user_data);
 /* queue (borrowed, nullable): what has to be loaded before a sandbox or a container is made. */
 void coco_service_set_modules(CocoService *service, CocoModuleQueue *queue);
 void coco_service_free(CocoService *service);

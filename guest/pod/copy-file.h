@@ -3,7 +3,7 @@
  * CopyFile: a host without a shared file system sends files, directories and links in pieces.
  *
  * Ownership: nothing to own; an unfinished file is "NAME.coco-copy" beside its place until its last
- * piece. Thread: any; it writes to the guest's own memory.
+ * piece. Thread: any that may block: what is there may be the host's.
  */
 #pragma once
 

@@ -24,4 +24,5 @@ struct _CocoGuestSandbox {
     GHashTable *containers; /* id -> Entry */
     CocoOomEvents *oom_events;
     CocoMemoryWatch *memory_watch; /* nullable: of all containers together */
+    CocoSharedFiles *files;
 };

@@ -111,6 +111,7 @@ coco_guest_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *c
     sandbox->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
     sandbox->oom_events = coco_oom_events_new();
     sandbox->memory_watch = watch_pod(sandbox);
+    sandbox->files = coco_shared_files_new(coco_layout_get_shared(layout), reaper);
     return sandbox;
 }
 
@@ -120,6 +121,7 @@ coco_guest_sandbox_free(CocoGuestSandbox *sandbox)
     if (sandbox == NULL)
         return;
     coco_oom_events_end(sandbox->oom_events);
+    coco_shared_files_free(sandbox->files);
     coco_storage_table_stop(sandbox->storage_table);
     g_hash_table_unref(sandbox->containers);
     coco_memory_watch_free(sandbox->memory_watch);
@@ -132,6 +134,12 @@ coco_guest_sandbox_free(CocoGuestSandbox *sandbox)
     g_free(sandbox->first);
     g_free(sandbox->id);
     g_free(sandbox);
+}
+
+CocoSharedFiles *
+coco_guest_sandbox_get_files(const CocoGuestSandbox *sandbox)
+{
+    return sandbox->files;
 }
 
 const CocoStorageTable *
@@ -157,16 +165,19 @@ coco_guest_sandbox_find(CocoGuestSandbox *sandbox, const char *id, GError **erro
     return entry->container;
 }
 
-char *
-coco_guest_sandbox_read_termination_log(CocoGuestSandbox *sandbox, const char *id, GError **error)
+void
+coco_guest_sandbox_read_termination_log(CocoGuestSandbox *sandbox, const char *id,
+                                        CocoChildWorkDone done, void *user_data)
 {
-    const Entry *entry;
+    g_autoptr(GError) error = NULL;
+    const Entry *entry = NULL;
 
-    if (coco_guest_sandbox_find(sandbox, id, error) == NULL)
-        return NULL;
-    entry = g_hash_table_lookup(sandbox->containers, id);
-    return coco_termination_log_read(coco_layout_get_shared(sandbox->layout),
-                                     entry->termination_log, error);
+    if (coco_guest_sandbox_find(sandbox, id, &error) != NULL)
+        entry = g_hash_table_lookup(sandbox->containers, id);
+    if (entry == NULL)
+        done(NULL, error, user_data);
+    else
+        coco_shared_files_read_log(sandbox->files, entry->termination_log, done, user_data);
 }
 
 CocoGuestProcess *

@@ -17,6 +17,7 @@
 #include "guest/container/container.h"
 #include "guest/container/crun.h"
 #include "guest/pod/oom-events.h"
+#include "guest/pod/shared-files.h"
 #include "guest/storage/storage.h"
 #include "guest/system/layout.h"
 #include "guest/system/reaper.h"
@@ -48,10 +49,11 @@ CocoGuestContainer *coco_guest_sandbox_find(CocoGuestSandbox *sandbox, const cha
 CocoGuestProcess *coco_guest_sandbox_find_process(CocoGuestSandbox *sandbox, const char *id,
                                                   const char *exec_id, GError **error);
 
-/* What the container wrote for whoever asks why it ended; "" where there is nothing. g_free(); NULL
- * with error set. */
-char *coco_guest_sandbox_read_termination_log(CocoGuestSandbox *sandbox, const char *id,
-                                              GError **error);
+/* What the container wrote for whoever asks why it ended; "" where there is nothing. */
+void coco_guest_sandbox_read_termination_log(CocoGuestSandbox *sandbox, const char *id,
+                                             CocoChildWorkDone done, void *user_data);
+/* (transfer none) */
+CocoSharedFiles *coco_guest_sandbox_get_files(const CocoGuestSandbox *sandbox);
 
 void coco_guest_sandbox_wait_oom(CocoGuestSandbox *sandbox, GCancellable *cancellable,
                                  CocoOomEventsFunc func, void *user_data);

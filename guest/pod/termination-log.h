@@ -4,7 +4,7 @@
  * the spec mounts where the container writes it.
  *
  * Ownership: results are the caller's.
- * Thread: any; what is no file is not waited for.
+ * Thread: any that may block: the file may be the host's. What is no file is not waited for.
  */
 #pragma once
 

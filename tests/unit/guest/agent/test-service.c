@@ -35,7 +35,7 @@ ask(const char *service_name, const char *method, const ProtobufCMessageDescript
     g_autoptr(CocoReaper) reaper = coco_reaper_new(NULL);
     g_autoptr(CocoCrun) crun = coco_crun_new(reaper, layout, "/proc/nonexistent");
     g_autoptr(CocoGuestSandbox) sandbox = coco_guest_sandbox_new(layout, reaper, crun);
-    g_autoptr(CocoService) service = coco_service_new(sandbox, layout, NULL, NULL);
+    g_autoptr(CocoService) service = coco_service_new(sandbox, NULL, NULL);
     g_autoptr(CocoTtrpcServer) server = coco_ttrpc_server_new();
     g_autoptr(CocoTtrpcClient) client = NULL;
     Grpc__CheckRequest request;

@@ -85,7 +85,7 @@ rig_start(Rig *rig)
     rig->reaper = coco_reaper_new(NULL);
     rig->crun = coco_crun_new(rig->reaper, rig->layout, program);
     rig->sandbox = coco_guest_sandbox_new(rig->layout, rig->reaper, rig->crun);
-    rig->service = coco_service_new(rig->sandbox, rig->layout, NULL, NULL);
+    rig->service = coco_service_new(rig->sandbox, NULL, NULL);
     rig->server = coco_ttrpc_server_new();
     coco_service_attach(rig->service, rig->server);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);

@@ -68,11 +68,10 @@ coco_handle_update_ephemeral_mounts(CocoTtrpcCall *call, void *user_data)
     const CocoService *service = user_data;
     const Grpc__UpdateEphemeralMountsRequest *request =
         (const Grpc__UpdateEphemeralMountsRequest *) coco_ttrpc_call_get_request(call);
-    g_autoptr(GError) error = NULL;
 
-    (void) coco_storage_table_remount(coco_guest_sandbox_get_storages(service->sandbox),
-                                      request->storages, request->n_storages, &error);
-    coco_service_finish(error, call);
+    coco_storage_table_remount_async(coco_guest_sandbox_get_storages(service->sandbox),
+                                     request->storages, request->n_storages, coco_service_finish,
+                                     call);
 }
 
 static void

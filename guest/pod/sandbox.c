@@ -142,7 +142,7 @@ coco_guest_sandbox_get_files(const CocoGuestSandbox *sandbox)
     return sandbox->files;
 }
 
-const CocoStorageTable *
+CocoStorageTable *
 coco_guest_sandbox_get_storages(const CocoGuestSandbox *sandbox)
 {
     return sandbox->storage_table;

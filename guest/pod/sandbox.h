@@ -34,7 +34,7 @@ void coco_guest_sandbox_free(CocoGuestSandbox *sandbox);
 /* request: borrowed until done runs, which waits for the storages. */
 void coco_guest_sandbox_create(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
                                CocoGuestContainerDone done, void *user_data);
-const CocoStorageTable *coco_guest_sandbox_get_storages(const CocoGuestSandbox *sandbox);
+CocoStorageTable *coco_guest_sandbox_get_storages(const CocoGuestSandbox *sandbox);
 
 /* request: borrowed until done runs, which waits for disks and storages. */
 void coco_guest_sandbox_create_container(CocoGuestSandbox *sandbox,

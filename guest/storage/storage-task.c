@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A queue of tasks for each table. The child of the first has a copy of the table, mounts or
- * unmounts in the agent's own mount namespace, and says what there is now; the table here changes
- * when it has ended. So no task begins before the one before it is known.
+ * A queue of tasks for each table. The child of the first has a copy of the table, mounts, remounts
+ * or unmounts in the agent's own mount namespace, and says what there is now; the table here
+ * changes when it has ended. So no task begins before the one before it is known.
  *
  * A child that is killed over its deadline says nothing: what it had mounted stays, under mount
  * points that are not free then.
@@ -24,7 +24,7 @@
 
 struct _CocoStorageTask {
     CocoStorageTable *table;
-    CocoStorages *storages;
+    CocoStorages *storages;     /* NULL: what is mounted gets new options */
     Grpc__Storage *const *list; /* NULL: the set is freed */
     size_t count;
     GPtrArray *unused; /* of CocoStoragePlace, while a set is freed */
@@ -32,6 +32,8 @@ struct _CocoStorageTask {
     CocoStoragesDone done;
     void *user_data;
 };
+
+static Grpc__Storage *const none[1] = { NULL };
 
 static void run_next(CocoStorageTable *table);
 
@@ -49,6 +51,14 @@ task_end(CocoStorageTask *task, const GError *error)
     g_ptr_array_unref(task->unused);
     g_free(task);
     run_next(table);
+}
+
+static bool
+add(const CocoStorageTask *task, GError **error)
+{
+    return task->storages != NULL
+               ? coco_storages_add(task->storages, task->list, task->count, error)
+               : coco_storage_table_remount(task->table, task->list, task->count, error);
 }
 
 /* ---- in the child ---- */
@@ -73,15 +83,15 @@ static int
 add_in_child(void *data)
 {
     const CocoStorageTask *task = data;
-    unsigned int first = task->storages->places->len;
+    unsigned int first = task->storages != NULL ? task->storages->places->len : 0;
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) result = NULL;
     g_autofree char *text = NULL;
     GVariantBuilder places;
 
-    (void) coco_storages_add(task->storages, task->list, task->count, &error);
+    (void) add(task, &error);
     g_variant_builder_init(&places, G_VARIANT_TYPE("a" COCO_STORAGE_PLACE_TYPE));
-    for (unsigned int i = first; i < task->storages->places->len; i++)
+    for (unsigned int i = first; task->storages != NULL && i < task->storages->places->len; i++)
         g_variant_builder_add_value(&places,
                                     coco_storage_place_pack(task->storages->places->pdata[i]));
     result = g_variant_ref_sink(g_variant_new("(i^aya" COCO_STORAGE_PLACE_TYPE ")",
@@ -142,11 +152,19 @@ adopt_all(CocoStorageTask *task, const char *text, GError **error)
 
         adopt(task->storages, packed);
     }
-    for (unsigned int i = 0; i < task->storages->places->len; i++)
+    for (unsigned int i = 0; task->storages != NULL && i < task->storages->places->len; i++)
         coco_storage_place_complete(task->storages->places->pdata[i]);
     if (code != 0)
         g_set_error_literal(error, COCO_TTRPC_ERROR, code, cause);
     return code == 0;
+}
+
+static const char *
+verb_of(const CocoStorageTask *task)
+{
+    if (task->list == NULL)
+        return "unmount";
+    return task->storages != NULL ? "mount" : "remount";
 }
 
 static void
@@ -160,7 +178,7 @@ on_child_end(const CocoChildEnd *end, void *user_data)
     if (text != NULL)
         g_set_error(&error, COCO_TTRPC_ERROR,
                     end->timed_out ? COCO_TTRPC_DEADLINE_EXCEEDED : COCO_TTRPC_INTERNAL,
-                    "%s storages: %s", task->list != NULL ? "mount" : "unmount", text);
+                    "%s storages: %s", verb_of(task), text);
     else if (task->list != NULL)
         (void) adopt_all(task, end->output, &error);
     task_end(task, error);
@@ -210,7 +228,7 @@ add_here(CocoStorageTask *task)
 {
     g_autoptr(GError) error = NULL;
 
-    (void) coco_storages_add(task->storages, task->list, task->count, &error);
+    (void) add(task, &error);
     task_end(task, error);
 }
 
@@ -241,35 +259,40 @@ run_next(CocoStorageTable *table)
 }
 
 static void
-queue_task(CocoStorages *storages, Grpc__Storage *const *list, size_t count, CocoStoragesDone done,
-           void *user_data)
+queue_task(CocoStorageTable *table, CocoStorages *storages, Grpc__Storage *const *list,
+           size_t count, CocoStoragesDone done, void *user_data)
 {
     CocoStorageTask *task = g_new0(CocoStorageTask, 1);
 
-    task->table = storages->table;
+    task->table = table;
     task->storages = storages;
     task->list = list;
     task->count = count;
     task->unused = g_ptr_array_new();
     task->done = done;
     task->user_data = user_data;
-    g_queue_push_tail(&storages->table->tasks, task);
-    run_next(storages->table);
+    g_queue_push_tail(&table->tasks, task);
+    run_next(table);
 }
 
 void
 coco_storages_add_async(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
                         CocoStoragesDone done, void *user_data)
 {
-    static Grpc__Storage *const none[1] = { NULL };
+    queue_task(storages->table, storages, count > 0 ? list : none, count, done, user_data);
+}
 
-    queue_task(storages, count > 0 ? list : none, count, done, user_data);
+void
+coco_storage_table_remount_async(CocoStorageTable *table, Grpc__Storage *const *list, size_t count,
+                                 CocoStoragesDone done, void *user_data)
+{
+    queue_task(table, NULL, count > 0 ? list : none, count, done, user_data);
 }
 
 void
 coco_storages_free_async(CocoStorages *storages, CocoStoragesDone done, void *user_data)
 {
-    queue_task(storages, NULL, 0, done, user_data);
+    queue_task(storages->table, storages, NULL, 0, done, user_data);
 }
 
 /* Those whose turn has not come have changed nothing. */

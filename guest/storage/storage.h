@@ -61,6 +61,9 @@ void coco_storages_add_async(CocoStorages *storages, Grpc__Storage *const *list,
                              CocoStoragesDone done, void *user_data);
 /* storages: (transfer full). What was not undone in time stays. */
 void coco_storages_free_async(CocoStorages *storages, CocoStoragesDone done, void *user_data);
+/* coco_storage_table_remount() in its turn. list: borrowed until done runs. */
+void coco_storage_table_remount_async(CocoStorageTable *table, Grpc__Storage *const *list,
+                                      size_t count, CocoStoragesDone done, void *user_data);
 /* All of the above is over when this returns. */
 void coco_storage_table_stop(CocoStorageTable *table);
 

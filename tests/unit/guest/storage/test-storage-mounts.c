@@ -358,6 +358,31 @@ Test(storage_mounts, a_child_mounts_and_its_mounts_are_known_here, .timeout = 20
     cr_assert_not(exists(&beside.rig, "d/e"));
 }
 
+Test(storage_mounts, a_child_remounts_in_its_turn, .timeout = 20)
+{
+    g_auto(Beside) beside = beside_new();
+    CocoStorages *storages = coco_storages_new(beside.rig.table);
+    g_auto(One) one = { 0 };
+    g_auto(One) larger = { 0 };
+    g_auto(One) foreign = { 0 };
+    struct statvfs status;
+
+    one_init(&one, &beside, "d", "size=1m");
+    one_init(&larger, &beside, "d", "size=2m");
+    larger.storage.driver = (char *) "";
+    one_init(&foreign, &beside, "no", "size=2m");
+    coco_storages_add_async(storages, one.list, 1, on_told, &beside);
+    coco_storage_table_remount_async(beside.rig.table, larger.list, 1, on_told, &beside);
+    coco_storage_table_remount_async(beside.rig.table, foreign.list, 1, on_told, &beside);
+    cr_assert_eq(beside.told, 0, "not at once");
+    coco_storages_free_async(storages, on_told, &beside);
+    wait_for(&beside, 4);
+    cr_assert_eq(beside.codes[1], 0);
+    cr_assert_eq(beside.codes[2], COCO_TTRPC_INVALID_ARGUMENT);
+    cr_assert_eq(statvfs(one.mount_point, &status), 0);
+    cr_assert_eq(status.f_blocks * status.f_frsize, 2 << 20);
+}
+
 /* A file server that never answers. -1 where there is none. */
 static int
 mount_mute(const Beside *beside)

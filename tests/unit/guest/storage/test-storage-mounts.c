@@ -5,7 +5,6 @@
  */
 #include "guest/storage/storage.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -17,6 +16,7 @@
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/system/directory-tree.h"
+#include "tests/unit/guest/mute-mount.h"
 
 typedef struct {
     char *base;
@@ -383,20 +383,6 @@ Test(storage_mounts, a_child_remounts_in_its_turn, .timeout = 20)
     cr_assert_eq(status.f_blocks * status.f_frsize, 2 << 20);
 }
 
-/* A file server that never answers. -1 where there is none. */
-static int
-mount_mute(const Beside *beside)
-{
-    g_autofree char *path = g_build_filename(beside->rig.base, "mute", NULL);
-    g_auto(CocoFd) fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    g_autofree char *options = g_strdup_printf("fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
-
-    cr_assert_eq(g_mkdir_with_parents(path, 0755), 0);
-    if (fd < 0 || mount("mute", path, "fuse", MS_NOSUID | MS_NODEV, options) < 0)
-        return -1;
-    return coco_fd_steal(&fd);
-}
-
 static gboolean
 on_timer(void *user_data)
 {
@@ -408,7 +394,7 @@ Test(storage_mounts, one_that_hangs_holds_nobody_but_those_behind_it, .timeout =
 {
     g_auto(Beside) beside = beside_new();
     CocoStorages *storages = coco_storages_new(beside.rig.table);
-    g_auto(CocoFd) server = mount_mute(&beside);
+    g_auto(CocoFd) server = mute_mount(beside.rig.base, "mute");
     g_auto(One) one = { 0 };
     g_auto(One) other = { 0 };
 
@@ -434,7 +420,7 @@ Test(storage_mounts, who_waits_is_told_of_the_end, .timeout = 20)
 {
     g_auto(Beside) beside = beside_new();
     g_autoptr(CocoStorages) storages = coco_storages_new(beside.rig.table);
-    g_auto(CocoFd) server = mount_mute(&beside);
+    g_auto(CocoFd) server = mute_mount(beside.rig.base, "mute");
     g_auto(One) one = { 0 };
 
     if (server < 0)

@@ -30,7 +30,6 @@ typedef struct {
     CocoLayout *layout;
     CocoReaper *reaper;
     CocoCrun *crun;
-    CocoModuleQueue *modules; /* NULL outside a guest */
     CocoGuestSandbox *sandbox;
     CocoService *service;
     CocoTtrpcServer *server;
@@ -52,7 +51,6 @@ agent_clear(Agent *agent)
     coco_ttrpc_server_free(agent->channel_server);
     coco_ttrpc_server_free(agent->server);
     coco_service_free(agent->service);
-    coco_module_queue_free(agent->modules);
     coco_guest_sandbox_free(agent->sandbox);
     coco_crun_free(agent->crun);
     coco_reaper_free(agent->reaper);
@@ -128,7 +126,11 @@ listen_in_guest(Agent *agent, GError **error)
     agent->channel_server = coco_ttrpc_server_new();
     coco_service_attach(agent->service, agent->channel_server);
     agent->channel = coco_channel_new(agent->channel_server, COCO_AGENT_CHANNEL_NAME, error);
-    return agent->channel != NULL;
+    if (agent->channel == NULL)
+        return false;
+    coco_modules_queue_list(coco_guest_sandbox_get_modules(agent->sandbox), COCO_MODULES_LATER_LIST,
+                            coco_init_system_mount_more);
+    return true;
 }
 
 static bool
@@ -152,8 +154,6 @@ agent_start(Agent *agent, const Options *options, GError **error)
         if (!coco_init_system_start(error))
             return false;
         coco_modules_load_list(COCO_MODULES_LIST);
-        agent->modules =
-            coco_module_queue_new(COCO_MODULES_LATER_LIST, coco_init_system_mount_more);
     }
     agent->layout = coco_layout_new(options->root);
     if (!coco_layout_make(agent->layout, error))
@@ -162,7 +162,6 @@ agent_start(Agent *agent, const Options *options, GError **error)
     agent->crun = coco_crun_new(agent->reaper, agent->layout, options->crun);
     agent->sandbox = coco_guest_sandbox_new(agent->layout, agent->reaper, agent->crun);
     agent->service = coco_service_new(agent->sandbox, end, agent);
-    coco_service_set_modules(agent->service, agent->modules);
     agent->server = coco_ttrpc_server_new();
     coco_service_attach(agent->service, agent->server);
     return agent->is_init ? listen_in_guest(agent, error)

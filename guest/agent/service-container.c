@@ -24,20 +24,25 @@ check_extras(const Grpc__StringUser *user, uint32_t ports, GError **error)
     return false;
 }
 
-void
-coco_handle_create_container(CocoTtrpcCall *call, void *user_data)
+static void
+create_container(CocoTtrpcCall *call, void *user_data)
 {
     const CocoService *service = user_data;
     const Grpc__CreateContainerRequest *request =
         (const Grpc__CreateContainerRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
 
-    coco_module_queue_finish(service->modules);
     if (!check_extras(request->string_user,
                       request->stdin_port | request->stdout_port | request->stderr_port, &error))
         coco_ttrpc_call_fail_error(call, error);
     else
         coco_guest_sandbox_create_container(service->sandbox, request, coco_service_finish, call);
+}
+
+void
+coco_handle_create_container(CocoTtrpcCall *call, void *user_data)
+{
+    coco_service_after_modules(user_data, call, create_container);
 }
 
 void

@@ -28,15 +28,13 @@ on_interface_there(const GError *error, void *user_data)
         coco_ttrpc_call_reply(call, &request->interface->base);
 }
 
-void
-coco_handle_update_interface(CocoTtrpcCall *call, void *user_data)
+static void
+update_interface(CocoTtrpcCall *call, void *user_data)
 {
-    const CocoService *service = user_data;
     const Grpc__UpdateInterfaceRequest *request =
         (const Grpc__UpdateInterfaceRequest *) coco_ttrpc_call_get_request(call);
     g_autoptr(GError) error = NULL;
 
-    coco_module_queue_finish(service->modules); /* the driver is one of them */
     if (request->interface == NULL)
         coco_ttrpc_call_fail(call, COCO_TTRPC_INVALID_ARGUMENT, "no interface is named");
     else if (!coco_interface_check(request->interface, &error))
@@ -44,6 +42,13 @@ coco_handle_update_interface(CocoTtrpcCall *call, void *user_data)
     else
         coco_interface_wait(request->interface, INTERFACE_TIMEOUT_MS,
                             coco_ttrpc_call_get_cancellable(call), on_interface_there, call);
+}
+
+/* Its driver is a module. */
+void
+coco_handle_update_interface(CocoTtrpcCall *call, void *user_data)
+{
+    coco_service_after_modules(user_data, call, update_interface);
 }
 
 void

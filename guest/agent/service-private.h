@@ -14,7 +14,6 @@
 struct _CocoService {
     CocoGate *gate;
     CocoGuestSandbox *sandbox;
-    CocoModuleQueue *modules;
     CocoServiceEndFunc end;
     void *user_data;
     guint end_id;
@@ -23,6 +22,10 @@ struct _CocoService {
 /* A CocoGuestContainerDone that answers the call in user_data with an empty message or the error.
  */
 void coco_service_finish(const GError *error, void *user_data);
+
+/* Runs handler with the call and the service when the guest's drivers are there. */
+void coco_service_after_modules(CocoService *service, CocoTtrpcCall *call,
+                                CocoTtrpcHandler handler);
 
 /* service-container.c */
 void coco_handle_create_container(CocoTtrpcCall *call, void *user_data);

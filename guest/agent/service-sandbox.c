@@ -37,7 +37,6 @@ coco_handle_create_sandbox(CocoTtrpcCall *call, void *user_data)
     const Grpc__CreateSandboxRequest *request =
         (const Grpc__CreateSandboxRequest *) coco_ttrpc_call_get_request(call);
 
-    coco_module_queue_finish(service->modules);
     coco_guest_sandbox_create(service->sandbox, request, coco_service_finish, call);
 }
 

@@ -80,12 +80,6 @@ coco_service_new(CocoGuestSandbox *sandbox, CocoServiceEndFunc end, void *user_d
 }
 
 void
-coco_service_set_modules(CocoService *service, CocoModuleQueue *queue)
-{
-    service->modules = queue;
-}
-
-void
 coco_service_free(CocoService *service)
 {
     if (service == NULL)
@@ -122,6 +116,33 @@ coco_service_attach(CocoService *service, CocoTtrpcServer *server)
     for (size_t i = 0; i < G_N_ELEMENTS(services); i++)
         coco_ttrpc_server_add_service(server, &services[i], service);
     coco_ttrpc_server_set_gate_func(server, on_call, service);
+}
+
+typedef struct {
+    CocoService *service;
+    CocoTtrpcCall *call;
+    CocoTtrpcHandler handler;
+} Waiting;
+
+static void
+on_modules_there(const char *text, const GError *error, void *user_data)
+{
+    g_autofree Waiting *waiting = user_data;
+
+    if (error != NULL)
+        coco_ttrpc_call_fail_error(waiting->call, error);
+    else
+        waiting->handler(waiting->call, waiting->service);
+}
+
+void
+coco_service_after_modules(CocoService *service, CocoTtrpcCall *call, CocoTtrpcHandler handler)
+{
+    Waiting *waiting = g_new(Waiting, 1);
+
+    *waiting = (Waiting){ service, call, handler };
+    coco_child_queue_add(coco_guest_sandbox_get_modules(service->sandbox), NULL, on_modules_there,
+                         waiting);
 }
 
 void

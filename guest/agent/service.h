@@ -13,7 +13,6 @@
 #include "guest-protocol/ttrpc/ttrpc-server.h"
 #include "guest/agent/gate.h"
 #include "guest/pod/sandbox.h"
-#include "guest/system/modules.h"
 
 typedef struct _CocoService CocoService;
 
@@ -21,8 +20,6 @@ typedef struct _CocoService CocoService;
 typedef void (*CocoServiceEndFunc)(void *user_data);
 
 CocoService *coco_service_new(CocoGuestSandbox *sandbox, CocoServiceEndFunc end, void *user_data);
-/* queue (borrowed, nullable): what has to be loaded before a sandbox or a container is made. */
-void coco_service_set_modules(CocoService *service, CocoModuleQueue *queue);
 void coco_service_free(CocoService *service);
 
 /* Where a judge of requests is set. (transfer none) */

@@ -13,6 +13,7 @@
 #define DNS_LINES_MAX 64
 #define DNS_LINE_MAX 4096 /* Kubernetes allows search lists of 2048 characters */
 #define MODULES_MAX 64
+#define MODULES_TIMEOUT_S 60
 
 typedef struct {
     CocoGuestSandbox *sandbox;
@@ -60,16 +61,19 @@ write_dns(const CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *req
     return true;
 }
 
-static bool
-load_modules(const Grpc__CreateSandboxRequest *request, GError **error)
+static char *
+load_modules(void *data, GError **error)
 {
+    const Creation *creation = data;
+    const Grpc__CreateSandboxRequest *request = creation->request;
+
     for (size_t i = 0; i < request->n_kernel_modules; i++) {
         const Grpc__KernelModule *module = request->kernel_modules[i];
 
         if (!coco_modules_load_named(module->name, module->parameters, module->n_parameters, error))
-            return false;
+            return NULL;
     }
-    return true;
+    return g_strdup("");
 }
 
 static bool
@@ -111,12 +115,25 @@ on_sandbox_storages(const GError *error, void *user_data)
     g_free(creation);
 }
 
+/* A disk may be among the storages: drivers first. */
+static void
+on_modules_loaded(const char *text, const GError *error, void *user_data)
+{
+    Creation *creation = user_data;
+    CocoGuestSandbox *sandbox = creation->sandbox;
+
+    if (error != NULL)
+        on_sandbox_storages(error, creation);
+    else
+        coco_storages_add_async(sandbox->storages, creation->request->storages,
+                                creation->request->n_storages, on_sandbox_storages, creation);
+}
+
 static bool
 begin_sandbox(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request, GError **error)
 {
     if (sandbox->id == NULL && !sandbox->is_creating)
-        return check_request(request, error) && check_fields(request, error) &&
-               load_modules(request, error);
+        return check_request(request, error) && check_fields(request, error);
     g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "sandbox %s exists",
                 sandbox->id != NULL ? sandbox->id : "that is being made");
     return false;
@@ -126,6 +143,7 @@ void
 coco_guest_sandbox_create(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *request,
                           CocoGuestContainerDone done, void *user_data)
 {
+    CocoChildWork work = { "load modules", MODULES_TIMEOUT_S, load_modules, NULL };
     g_autoptr(GError) error = NULL;
     Creation *creation;
 
@@ -136,6 +154,7 @@ coco_guest_sandbox_create(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRe
     creation = g_new(Creation, 1);
     *creation = (Creation){ sandbox, request, done, user_data };
     sandbox->is_creating = true;
-    coco_storages_add_async(sandbox->storages, request->storages, request->n_storages,
-                            on_sandbox_storages, creation);
+    work.data = creation;
+    coco_child_queue_add(sandbox->modules, request->n_kernel_modules > 0 ? &work : NULL,
+                         on_modules_loaded, creation);
 }

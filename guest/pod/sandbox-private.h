@@ -25,4 +25,5 @@ struct _CocoGuestSandbox {
     CocoOomEvents *oom_events;
     CocoMemoryWatch *memory_watch; /* nullable: of all containers together */
     CocoSharedFiles *files;
+    CocoChildQueue *modules; /* that are loaded */
 };

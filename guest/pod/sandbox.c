@@ -111,6 +111,7 @@ coco_guest_sandbox_new(const CocoLayout *layout, CocoReaper *reaper, CocoCrun *c
     sandbox->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
     sandbox->oom_events = coco_oom_events_new();
     sandbox->memory_watch = watch_pod(sandbox);
+    sandbox->modules = coco_child_queue_new(reaper);
     sandbox->files = coco_shared_files_new(coco_layout_get_shared(layout), reaper);
     return sandbox;
 }
@@ -121,6 +122,7 @@ coco_guest_sandbox_free(CocoGuestSandbox *sandbox)
     if (sandbox == NULL)
         return;
     coco_oom_events_end(sandbox->oom_events);
+    coco_child_queue_free(sandbox->modules);
     coco_shared_files_free(sandbox->files);
     coco_storage_table_stop(sandbox->storage_table);
     g_hash_table_unref(sandbox->containers);
@@ -134,6 +136,12 @@ coco_guest_sandbox_free(CocoGuestSandbox *sandbox)
     g_free(sandbox->first);
     g_free(sandbox->id);
     g_free(sandbox);
+}
+
+CocoChildQueue *
+coco_guest_sandbox_get_modules(const CocoGuestSandbox *sandbox)
+{
+    return sandbox->modules;
 }
 
 CocoSharedFiles *

@@ -55,6 +55,9 @@ void coco_guest_sandbox_read_termination_log(CocoGuestSandbox *sandbox, const ch
 /* (transfer none) */
 CocoSharedFiles *coco_guest_sandbox_get_files(const CocoGuestSandbox *sandbox);
 
+/* Where drivers are loaded: one that is added there waits for those before it. (transfer none) */
+CocoChildQueue *coco_guest_sandbox_get_modules(const CocoGuestSandbox *sandbox);
+
 void coco_guest_sandbox_wait_oom(CocoGuestSandbox *sandbox, GCancellable *cancellable,
                                  CocoOomEventsFunc func, void *user_data);
 

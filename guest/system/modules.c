@@ -15,13 +15,7 @@
 #include "guest-protocol/proto/ttrpc-error.h"
 
 #define PARAMETERS_MAX 1024
-
-struct _CocoModuleQueue {
-    char **lines;
-    size_t next;
-    guint idle_id;
-    void (*func)(void);
-};
+#define LIST_TIMEOUT_S 120
 
 /* No file: it has been loaded. */
 static int
@@ -76,57 +70,41 @@ coco_modules_load_list(const char *list_path)
         load_line(lines[i]);
 }
 
-/* ---- a queue ---- */
+/* ---- in a child ---- */
 
-/* False after the last. */
-static bool
-load_next(CocoModuleQueue *queue)
+typedef struct {
+    const char *list_path;
+    void (*func)(void);
+} ListLoad;
+
+static char *
+load_in_child(void *data, GError **error)
 {
-    if (queue->lines != NULL && queue->lines[queue->next] != NULL) {
-        load_line(queue->lines[queue->next++]);
-        return true;
-    }
-    queue->idle_id = 0;
-    if (queue->func != NULL)
-        queue->func();
-    return false;
+    const ListLoad *load = data;
+
+    coco_modules_load_list(load->list_path);
+    return g_strdup("");
 }
 
-static gboolean
-on_idle(void *user_data)
+static void
+on_list_loaded(const char *text, const GError *error, void *user_data)
 {
-    return load_next(user_data) ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
-}
+    g_autofree ListLoad *load = user_data;
 
-CocoModuleQueue *
-coco_module_queue_new(const char *list_path, void (*func)(void))
-{
-    CocoModuleQueue *queue = g_new0(CocoModuleQueue, 1);
-
-    queue->lines = read_list(list_path);
-    queue->func = func;
-    queue->idle_id = g_idle_add(on_idle, queue);
-    return queue;
+    if (error != NULL)
+        g_message("%s: %s", load->list_path, error->message);
+    if (error == NULL || error->code != COCO_TTRPC_CANCELLED)
+        load->func();
 }
 
 void
-coco_module_queue_finish(CocoModuleQueue *queue)
+coco_modules_queue_list(CocoChildQueue *queue, const char *list_path, void (*func)(void))
 {
-    if (queue == NULL || queue->idle_id == 0)
-        return;
-    g_clear_handle_id(&queue->idle_id, g_source_remove);
-    while (load_next(queue))
-        ;
-}
+    ListLoad *load = g_new(ListLoad, 1);
+    const CocoChildWork work = { "load modules", LIST_TIMEOUT_S, load_in_child, load };
 
-void
-coco_module_queue_free(CocoModuleQueue *queue)
-{
-    if (queue == NULL)
-        return;
-    g_clear_handle_id(&queue->idle_id, g_source_remove);
-    g_strfreev(queue->lines);
-    g_free(queue);
+    *load = (ListLoad){ list_path, func };
+    coco_child_queue_add(queue, &work, on_list_loaded, load);
 }
 
 /* ---- by name ---- */

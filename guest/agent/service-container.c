@@ -68,8 +68,7 @@ coco_handle_remove_container(CocoTtrpcCall *call, void *user_data)
     const Grpc__RemoveContainerRequest *request =
         (const Grpc__RemoveContainerRequest *) coco_ttrpc_call_get_request(call);
 
-    coco_guest_sandbox_remove_container(service->sandbox, request->container_id,
-                                        coco_service_finish, call);
+    coco_guest_sandbox_remove_container(service->sandbox, request, coco_service_finish, call);
 }
 
 /* A process of our own to change; the request is the call's. */

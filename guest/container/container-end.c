@@ -17,9 +17,11 @@
 /* A process in a system call that cannot be interrupted, on a file system whose server hangs for
  * instance, outlives SIGKILL. */
 #define END_TIMEOUT_S 10
+#define END_TIMEOUT_MAX_S 600
 
 struct _CocoEnding {
     CocoFileWatch *watch; /* nullable: without a cgroup there is nothing to watch */
+    unsigned int timeout_s;
     guint timeout_id;
     CocoGuestContainerDone done;
     void *user_data;
@@ -72,8 +74,8 @@ on_timeout(void *user_data)
 {
     g_autoptr(CocoGuestContainer) container = coco_guest_container_ref(user_data);
     g_autoptr(GError) error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_DEADLINE_EXCEEDED,
-                                          "container %s: its processes did not end in %d s",
-                                          container->id, END_TIMEOUT_S);
+                                          "container %s: its processes did not end in %u s",
+                                          container->id, container->ending->timeout_s);
 
     container->ending->timeout_id = 0;
     finish(container, error);
@@ -87,12 +89,15 @@ coco_guest_container_end(CocoGuestContainer *container, CocoGuestContainerDone d
     g_autofree char *events = g_build_filename(container->cgroup, "cgroup.events", NULL);
     CocoEnding *ending = g_new0(CocoEnding, 1);
 
+    ending->timeout_s = container->end_timeout_s != 0
+                            ? MIN(container->end_timeout_s, END_TIMEOUT_MAX_S)
+                            : END_TIMEOUT_S;
     ending->done = done;
     ending->user_data = user_data;
     container->ending = ending;
     /* Before the kill: else its effect could come before the watch. */
     ending->watch = coco_file_watch_new(container->host->files, events, on_change, container, NULL);
-    ending->timeout_id = g_timeout_add_seconds(END_TIMEOUT_S, on_timeout, container);
+    ending->timeout_id = g_timeout_add_seconds(ending->timeout_s, on_timeout, container);
     (void) coco_cgroup_kill(container->cgroup, NULL);
     if (container->init != NULL && coco_guest_process_is_running(container->init)) {
         (void) kill(coco_guest_process_get_pid(container->init), SIGKILL);

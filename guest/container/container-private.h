@@ -46,6 +46,7 @@ struct _CocoGuestContainer {
     CocoVerb *canceller;    /* the removal that waits until the creation is undone */
     CocoBundling *bundling; /* while a child writes its bundle */
     CocoEnding *ending;
+    unsigned int end_timeout_s; /* 0: as the agent thinks best */
     CocoMemoryWatch *memory_watch;
 };
 

@@ -295,15 +295,18 @@ on_ended(const GError *error, void *user_data)
 }
 
 void
-coco_guest_container_remove(CocoGuestContainer *container, CocoGuestContainerDone done,
-                            void *user_data)
+coco_guest_container_remove(CocoGuestContainer *container, unsigned int timeout_s,
+                            CocoGuestContainerDone done, void *user_data)
 {
     CocoVerb *verb = coco_verb_new(container, NULL, done, user_data);
 
     if (container->state == COCO_CONTAINER_REMOVING || container->canceller != NULL) {
         coco_verb_fail(verb, COCO_TTRPC_FAILED_PRECONDITION, "container %s is being removed",
                        container->id);
-    } else if (container->state == COCO_CONTAINER_CREATING) {
+        return;
+    }
+    container->end_timeout_s = timeout_s;
+    if (container->state == COCO_CONTAINER_CREATING) {
         container->canceller = verb;
         coco_guest_container_cancel_bundle(container);
         if (container->creation != NULL)

@@ -72,9 +72,10 @@ void coco_guest_container_update(CocoGuestContainer *container,
 /* Done when the kernel says that all processes stand still, or run again. */
 void coco_guest_container_freeze(CocoGuestContainer *container, bool frozen,
                                  CocoGuestContainerDone done, void *user_data);
-/* Kills what runs, waits for it, and takes everything away. A creation under way is cancelled. */
-void coco_guest_container_remove(CocoGuestContainer *container, CocoGuestContainerDone done,
-                                 void *user_data);
+/* Kills what runs, waits for it (timeout_s; 0: as long as usual; bounded), and takes everything
+ * away. A creation under way is cancelled. */
+void coco_guest_container_remove(CocoGuestContainer *container, unsigned int timeout_s,
+                                 CocoGuestContainerDone done, void *user_data);
 /* Nothing of it is there: not created yet, or taken away. */
 bool coco_guest_container_is_gone(const CocoGuestContainer *container);
 

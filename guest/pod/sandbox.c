@@ -431,9 +431,11 @@ cancel_waiting(Entry *entry)
 }
 
 void
-coco_guest_sandbox_remove_container(CocoGuestSandbox *sandbox, const char *id,
+coco_guest_sandbox_remove_container(CocoGuestSandbox *sandbox,
+                                    const Grpc__RemoveContainerRequest *request,
                                     CocoGuestContainerDone done, void *user_data)
 {
+    const char *id = request->container_id;
     g_autoptr(GError) error = NULL;
     CocoGuestContainer *container = coco_guest_sandbox_find(sandbox, id, &error);
     Entry *entry = container != NULL ? g_hash_table_lookup(sandbox->containers, id) : NULL;
@@ -450,7 +452,7 @@ coco_guest_sandbox_remove_container(CocoGuestSandbox *sandbox, const char *id,
     } else if (entry->adds_storages) {
         entry->remover = pending_new(sandbox, id, NULL, done, user_data);
     } else {
-        coco_guest_container_remove(container, on_container_done,
+        coco_guest_container_remove(container, request->timeout, on_container_done,
                                     pending_new(sandbox, id, NULL, done, user_data));
     }
 }

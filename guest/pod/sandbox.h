@@ -40,7 +40,9 @@ CocoStorageTable *coco_guest_sandbox_get_storages(const CocoGuestSandbox *sandbo
 void coco_guest_sandbox_create_container(CocoGuestSandbox *sandbox,
                                          const Grpc__CreateContainerRequest *request,
                                          CocoGuestContainerDone done, void *user_data);
-void coco_guest_sandbox_remove_container(CocoGuestSandbox *sandbox, const char *id,
+/* request: borrowed for the call. */
+void coco_guest_sandbox_remove_container(CocoGuestSandbox *sandbox,
+                                         const Grpc__RemoveContainerRequest *request,
                                          CocoGuestContainerDone done, void *user_data);
 
 /* NULL with NOT_FOUND, or INVALID_ARGUMENT for what is no id. */

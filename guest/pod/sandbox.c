@@ -267,6 +267,10 @@ on_container_done(const GError *error, void *user_data)
         tell(pending, error);
         return;
     }
+    if (entry->storages == NULL) { /* whoever cancelled the creation, which is being undone */
+        entry->remover = pending;
+        return;
+    }
     pending->error = error != NULL ? g_error_copy(error) : NULL;
     coco_storages_free_async(g_steal_pointer(&entry->storages), on_storages_gone, pending);
 }

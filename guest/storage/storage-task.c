@@ -33,8 +33,6 @@ struct _CocoStorageTask {
     void *user_data;
 };
 
-static Grpc__Storage *const none[1] = { NULL };
-
 static void run_next(CocoStorageTable *table);
 
 static void
@@ -250,7 +248,7 @@ run_next(CocoStorageTable *table)
     table->current = task;
     if (task->list == NULL)
         take_unused(task);
-    if ((task->list != NULL ? task->count : task->unused->len) > 0 && start_child(task))
+    if ((task->list != NULL || task->unused->len > 0) && start_child(task))
         return;
     if (task->list != NULL)
         add_here(task);
@@ -279,20 +277,42 @@ void
 coco_storages_add_async(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
                         CocoStoragesDone done, void *user_data)
 {
-    queue_task(storages->table, storages, count > 0 ? list : none, count, done, user_data);
+    if (count == 0)
+        done(NULL, user_data);
+    else
+        queue_task(storages->table, storages, list, count, done, user_data);
 }
 
 void
 coco_storage_table_remount_async(CocoStorageTable *table, Grpc__Storage *const *list, size_t count,
                                  CocoStoragesDone done, void *user_data)
 {
-    queue_task(table, NULL, count > 0 ? list : none, count, done, user_data);
+    if (count == 0)
+        done(NULL, user_data);
+    else
+        queue_task(table, NULL, list, count, done, user_data);
+}
+
+static bool
+has_task(const CocoStorages *storages)
+{
+    const CocoStorageTable *table = storages->table;
+    bool found = table->current != NULL && table->current->storages == storages;
+
+    for (const GList *link = table->tasks.head; link != NULL && !found; link = link->next)
+        found = ((const CocoStorageTask *) link->data)->storages == storages;
+    return found;
 }
 
 void
 coco_storages_free_async(CocoStorages *storages, CocoStoragesDone done, void *user_data)
 {
-    queue_task(storages->table, storages, NULL, 0, done, user_data);
+    if (storages->places->len > 0 || has_task(storages)) {
+        queue_task(storages->table, storages, NULL, 0, done, user_data);
+        return;
+    }
+    coco_storages_free(storages);
+    done(NULL, user_data);
 }
 
 /* Those whose turn has not come have changed nothing. */

@@ -55,8 +55,8 @@ bool coco_storages_add(CocoStorages *storages, Grpc__Storage *const *list, size_
 /* Runs once, may run at once. */
 typedef void (*CocoStoragesDone)(const GError *error, void *user_data);
 
-/* The same in a child, in the order in which they are asked for. Who waits when the table is freed
- * is told CANCELLED. list: borrowed until done runs. */
+/* The same in a child, in the order in which they are asked for; nothing at all is done at once.
+ * Who waits when the table is freed is told CANCELLED. list: borrowed until done runs. */
 void coco_storages_add_async(CocoStorages *storages, Grpc__Storage *const *list, size_t count,
                              CocoStoragesDone done, void *user_data);
 /* storages: (transfer full). What was not undone in time stays. */

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host that is no shim says to the agent of a guest, on the wire: each request is refused, and the agent serves on."""
+import shutil
 import signal
 import stat
 
 from harness import paths, processes, ttrpc, wire
 from harness.case import equal
 from harness.launcher import Launcher
-from harness.ttrpc import ALREADY_EXISTS, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED
+from harness.ttrpc import ALREADY_EXISTS, CANCELLED, DEADLINE_EXCEEDED, INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED
 
 RUNTIMES = ("coco",)
 AGENT, HEALTH = "grpc.AgentService", "grpc.Health"
@@ -20,10 +21,10 @@ def storage(mount_point, driver="ephemeral", source="tmpfs", fstype="tmpfs", opt
     return {1: driver, 2: list(driver_options), 3: source, 4: fstype, 5: list(options), 6: mount_point}
 
 
-def container(identifier="c", storages=(), root=f"{SHARED}/root", sysctls=None, mounts=(), **more):
+def container(identifier="c", storages=(), root=f"{SHARED}/root", sysctls=None, mounts=(), args=("sh",), **more):
     """A CreateContainerRequest; more: its other fields by number, with an "f" before it."""
     sysctl = [{1: key, 2: value} for key, value in (sysctls or {}).items()]
-    spec = {1: "1.0.2", 2: {4: ["sh"], 6: "/"}, 3: {1: root}, 5: list(mounts), 8: {3: sysctl, 6: {1: "mount"}}}
+    spec = {1: "1.0.2", 2: {4: list(args), 6: "/"}, 3: {1: root}, 5: list(mounts), 8: {3: sysctl, 6: {1: "mount"}}}
     return {1: identifier, 5: list(storages), 6: spec, **{int(key[1:]): value for key, value in more.items()}}
 
 
@@ -97,7 +98,9 @@ def test_each_request_is_refused(case):
     equal(hook.code, UNIMPLEMENTED, hook)
     shm = storage(SHM, source="shm", options=["noexec", "nosuid", "nodev", "mode=1777", "size=1048576"])
     share = storage(f"{SHARED}/", "virtio-fs", "kataShared", "virtiofs")
-    equal(agent.call(AGENT, "CreateSandbox", wire.message({5: "box", 3: [shm, share]})).code, 0)
+    inside = storage(f"{SHARED}/inside", options=["size=1m"])
+    equal(agent.call(AGENT, "CreateSandbox", wire.message({5: "box", 3: [shm, share, inside], 7: [{1: "no-such"}]})).code, NOT_FOUND)
+    equal(agent.call(AGENT, "CreateSandbox", wire.message({5: "box", 3: [shm, share, inside]})).code, 0)
     (launcher.share / "root").mkdir()
     equal(agent.call(AGENT, "CopyFile", wire.message(copy(f"{SHARED}/out", LINK, "/etc"))).code, 0)
     wrong = []
@@ -123,16 +126,44 @@ def removes_what_waits_for_a_disk(agent):
     equal(agent.call(AGENT, "RemoveContainer", wire.message({1: "waits"})).code, NOT_FOUND)
 
 
+def below_the_share():
+    """What the agent asks the host's file server for."""
+    yield "CopyFile", copy(f"{SHARED}/pieces/file", data="one ", size=7)
+    yield "CopyFile", copy(f"{SHARED}/pieces/file", data="two", offset=4, size=7)
+    yield "GetDiagnosticData", {1: "termination_log", 2: "writes"}
+    yield "RemoveStaleVirtiofsShareMounts", {}
+    yield "UpdateEphemeralMounts", {1: [storage(f"{SHARED}/inside", options=["size=2m"])]}
+
+
+def keeps_writing(agent, launcher):
+    """A container that is in a system call which nothing ends, from the moment when its file server stops."""
+    shutil.copy("/bin/busybox", launcher.share / "root" / "busybox")
+    log = {1: "/dev/termination-log", 2: f"{SHARED}/root/log", 3: "bind", 4: ["bind"]}
+    (launcher.share / "root" / "log").write_text("why")
+    (launcher.share / "root" / "dev").mkdir()
+    script = "echo begun; while :; do echo x >/file; done"
+    request = container("writes", args=("/busybox", "sh", "-c", script), mounts=[log])
+    for method, fields in (("CreateContainer", request), ("StartContainer", {1: "writes"})):
+        reply = agent.call(AGENT, method, wire.message(fields))
+        equal(reply.code, 0, f"{method}: {reply}")
+    equal(agent.call(AGENT, "ReadStdout", wire.message({1: "writes", 3: 100})).code, 0, "it has begun")
+
+
 def serves_while_the_file_server_hangs(case, launcher, agent):
+    keeps_writing(agent, launcher)
     servers = [process.pid for process in case.node.leftover_processes() if "virtiofsd" in process.name]
     assert servers
     (launcher.share / "unseen").mkdir()
     for pid in servers:
         processes.kill(pid, signal.SIGSTOP)
+    asked = [agent.send(AGENT, method, wire.message(fields)) for method, fields in below_the_share()]
+    equal(agent.call(HEALTH, "Check", seconds=10).code, 0, "health while files are looked up")
     rootless = agent.send(AGENT, "CreateContainer", wire.message(container("rootless", root=f"{SHARED}/unseen")))
     equal(agent.call(HEALTH, "Check", seconds=10).code, 0, "health while a root is looked up")
     equal(agent.call(AGENT, "RemoveContainer", wire.message({1: "rootless"}), 10).code, 0)
     equal(agent.reply_to(rootless).code, CANCELLED)
+    late = agent.call(AGENT, "RemoveContainer", wire.message({1: "writes", 2: 2}), 8)
+    equal(late.code, DEADLINE_EXCEEDED, f"{late}")
     stuck = agent.send(AGENT, "CreateContainer", wire.message(container("stuck", [storage(f"{SHARED}/new/x")])))
     for _ in range(3):
         equal(agent.call(HEALTH, "Check", seconds=10).code, 0, "health while the file server hangs")
@@ -140,5 +171,9 @@ def serves_while_the_file_server_hangs(case, launcher, agent):
     equal(agent.call(HEALTH, "Check", seconds=10).code, 0)
     for pid in servers:
         processes.kill(pid, signal.SIGCONT)
+    for (method, fields), number in zip(below_the_share(), asked):
+        reply = agent.reply_to(number, 60)
+        equal(reply.code, 0, f"{method} {fields}: {reply}")
+    equal((launcher.share / "pieces" / "file").read_text(), "one two")
     equal(agent.reply_to(stuck, 60).code, CANCELLED)
     equal(agent.reply_to(removal, 60).code, 0)

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "guest-protocol/proto/task-pb.h"
+#include "shim/command/runtime-info.h"
 
 #define OPTIONS_TYPE "runtimeoptions.v1.Options"
+#define MOUNTS_TYPE "containerd.types.MountCapabilities"
 #define RESULT_VERSION 3
 
 typedef Containerd__Runtime__Bootstrap__V1__BootstrapParams BootstrapParams;
@@ -75,12 +77,24 @@ static GBytes *
 pack_result(const char *address)
 {
     BootstrapResult result = CONTAINERD__RUNTIME__BOOTSTRAP__V1__BOOTSTRAP_RESULT__INIT;
+    Containerd__Runtime__Bootstrap__V1__Extension mounts =
+        CONTAINERD__RUNTIME__BOOTSTRAP__V1__EXTENSION__INIT;
+    Containerd__Runtime__Bootstrap__V1__Extension *extensions[] = { &mounts };
+    Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+    g_autoptr(GByteArray) packed = coco_runtime_info_mounts();
     uint8_t *bytes;
     size_t length;
+
+    any.type_url = (char *) MOUNTS_TYPE;
+    any.value.data = packed->data;
+    any.value.len = packed->len;
+    mounts.value = &any;
 
     result.version = RESULT_VERSION;
     result.address = (char *) address;
     result.protocol = (char *) "ttrpc";
+    result.extensions = extensions;
+    result.n_extensions = G_N_ELEMENTS(extensions);
     length = protobuf_c_message_get_packed_size(&result.base);
     bytes = g_malloc(length);
     (void) protobuf_c_message_pack(&result.base, bytes);

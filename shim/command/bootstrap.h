@@ -6,7 +6,8 @@
  *     1.6             Any(runtime options), none   unix://PATH
  *     1.7             the same                     {"version":2,"address":"unix://PATH",…}
  *     2.0 to 2.2      the same                     {"version":3,"address":"unix://PATH",…}
- *     2.3 and later   BootstrapParams              BootstrapResult, version 3
+ *     2.3 and later   BootstrapParams              BootstrapResult, version 3; since 2.4 it reads
+ *                                                  there which mounts are ours (runtime-info.h)
  *
  * 1.7 refuses version 3, and 2.x makes full use of the Sandbox service only with it. The two call
  * us in the same way: start.c tells them apart by the program (go-build-info.h), and who cannot be

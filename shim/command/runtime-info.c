@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Prints RuntimeInfo. The annotation names the mounts that containerd 2.2 and later is to leave to
- * us (root-plan.h): erofs layers, and mounts that are made of others. What else it has to prepare,
- * such as making a file system, it does before it calls us.
- *
- * Source: containerd docs/mounts.md.
+ * Both forms of the mounts that are ours: erofs layers, and mounts that are made of others. What
+ * else it has to prepare, such as making a file system, containerd does before it calls us.
  */
 #include "shim/command/runtime-info.h"
 
@@ -13,6 +10,26 @@
 #include <gio/gio.h>
 
 #include "guest-protocol/proto/task-pb.h"
+
+#define ALLOWED_MOUNTS "mkdir/*,format/*,erofs"
+
+static const char *const types[] = { "erofs" };
+static const char *const transforms[] = { "mkdir", "format" };
+
+GByteArray *
+coco_runtime_info_mounts(void)
+{
+    Containerd__Types__MountCapabilities mounts = CONTAINERD__TYPES__MOUNT_CAPABILITIES__INIT;
+    GByteArray *packed = g_byte_array_new();
+
+    mounts.types = (char **) (void *) types;
+    mounts.n_types = G_N_ELEMENTS(types);
+    mounts.transforms = (char **) (void *) transforms;
+    mounts.n_transforms = G_N_ELEMENTS(transforms);
+    g_byte_array_set_size(packed, (guint) protobuf_c_message_get_packed_size(&mounts.base));
+    (void) protobuf_c_message_pack(&mounts.base, packed->data);
+    return packed;
+}
 
 bool
 coco_runtime_info_print(GError **error)
@@ -29,7 +46,7 @@ coco_runtime_info_print(GError **error)
     info.name = (char *) "io.containerd.coco.v2";
     info.version = &version;
     mounts.key = (char *) "containerd.io/runtime-allow-mounts";
-    mounts.value = (char *) "mkdir/*,format/*,erofs";
+    mounts.value = (char *) ALLOWED_MOUNTS;
     info.annotations = annotations;
     info.n_annotations = G_N_ELEMENTS(annotations);
     length = protobuf_c_message_get_packed_size(&info.base);

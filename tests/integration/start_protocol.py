@@ -66,7 +66,11 @@ def test_protobuf(case):
     shim = Shim(case)
     result = shim.start(env=JSON, stdin=params(shim, fields={9: str(sockets)}))
     answer = wire.fields(result.stdout)
-    equal((answer[1], answer[3], set(answer)), ([3], [b"ttrpc"], {1, 2, 3}))
+    equal((answer[1], answer[3], set(answer)), ([3], [b"ttrpc"], {1, 2, 3, 6}))
+    (extension,) = answer[6]
+    mounts = wire.fields(wire.one(extension, 1))
+    equal((mounts[1], wire.fields(mounts[2][0])),
+          ([b"containerd.types.MountCapabilities"], {1: [b"erofs"], 2: [b"mkdir", b"format"]}))
     path = pathlib.Path(shim.address.removeprefix("unix://"))
     joined = f"{shim.node.socket}/{NAMESPACE}/{shim.id}"  # what Go's shim hashes
     equal((path.parent, path.name), (sockets, hashlib.sha256(joined.encode()).hexdigest()))

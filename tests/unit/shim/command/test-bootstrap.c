@@ -143,10 +143,23 @@ Test(bootstrap, answers)
     g_autofree char *plain = answer(COCO_BOOTSTRAP_PLAIN);
     g_autofree char *json = answer(COCO_BOOTSTRAP_JSON_2);
     g_autofree char *json_3 = answer(COCO_BOOTSTRAP_JSON_3);
-    g_autofree char *protobuf = answer(COCO_BOOTSTRAP_PROTOBUF);
 
     cr_expect(eq(str, plain, "unix:///s"));
     cr_expect(eq(str, json, "{\"version\":2,\"address\":\"unix:///s\",\"protocol\":\"ttrpc\"}"));
     cr_expect(eq(str, json_3, "{\"version\":3,\"address\":\"unix:///s\",\"protocol\":\"ttrpc\"}"));
-    cr_expect(eq(str, protobuf, "\x08\x03\x12\x09unix:///s\x1a\x05ttrpc"));
+}
+
+/* Byte for byte, as protoc encodes it: the address, and which mounts are ours. */
+Test(bootstrap, answer_to_params)
+{
+    static const char wanted[] = "\x08\x03\x12\x09unix:///s\x1a\x05ttrpc"
+                                 "\x32\x3e\x0a\x3c\x0a\x22"
+                                 "containerd.types.MountCapabilities\x12\x16"
+                                 "\x0a\x05"
+                                 "erofs\x12\x05mkdir\x12\x06"
+                                 "format";
+    g_autoptr(GBytes) bytes = coco_bootstrap_answer(COCO_BOOTSTRAP_PROTOBUF, "unix:///s");
+
+    cr_assert(eq(sz, g_bytes_get_size(bytes), sizeof wanted - 1));
+    cr_expect(memcmp(g_bytes_get_data(bytes, NULL), wanted, sizeof wanted - 1) == 0);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of a pod on the host: in the pod's cgroup, where its limits hold for them and where `delete` finds them; with the
-OOM score of the pod's containers; each QEMU with a user of its own."""
+OOM score of the pod's containers; each QEMU with a user and a root directory of its own."""
 import os
 import pathlib
 import re
@@ -38,6 +38,22 @@ def identities(pid):
     return int(uids[0]), tuple(sorted({int(gid) for gid in gids + groups}))
 
 
+def check_root(pid, own):
+    """What a guest that broke out of its QEMU would find: programs, its devices, its own files."""
+    root = pathlib.Path(f"/proc/{pid}/root")
+    found = {entry.name for entry in root.iterdir()}
+    libraries = {path.name for path in pathlib.Path("/").glob("lib*")}
+    equal(found - libraries - {"etc"}, {"usr", "dev", "proc", own.parts[1]})
+    assert "etc" not in found or os.listdir(root / "etc") == ["resolv.conf"], os.listdir(root / "etc")
+    assert (root / own.relative_to("/") / "vm" / "log").is_dir()
+    equal([entry.name for entry in (root / own.parent.relative_to("/")).iterdir()], [own.name], "run directories")
+    equal([entry.name for entry in (root / own.relative_to("/")).iterdir()], ["vm"], "files of the shim")
+    assert not (root / "proc" / "sys").exists()
+    mounts = {line.split()[1]: line.split()[3].split(",") for line in pathlib.Path(f"/proc/{pid}/mounts").read_text().splitlines()}
+    assert {"hidepid=invisible", "hidepid=2"} & set(mounts["/proc"]), mounts
+    assert "ro" in mounts["/"] and "ro" in mounts["/usr"], mounts
+
+
 def can_lower_scores():
     line = re.search(r"CapEff:\s*(\w+)", pathlib.Path("/proc/self/status").read_text())
     return bool(int(line[1], 16) >> CAP_SYS_RESOURCE & 1)
@@ -72,6 +88,7 @@ def test_two_containers(case):
             equal(score(pid), number, name)
         equal(cgroups(case.node.shim_pid(identifier)), set(), "the shim's, which is containerd's")
         users.add(identities(case.node.qemu_pid(identifier)))
+        check_root(case.node.qemu_pid(identifier), case.node.pod_dir(identifier))
     assert len(users) == len(wanted) and all(a >= 1000 and b == (a,) for a, b in users), users
     for identifier in wanted:
         case.node.ctr("task", "rm", "-f", identifier)

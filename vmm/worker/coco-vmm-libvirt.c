@@ -28,6 +28,7 @@
 #include "vmm/tee/launch-security.h"
 #include "vmm/tee/dev-directory.h"
 #include "vmm/tee/private-device.h"
+#include "vmm/tee/qemu-root.h"
 #include "vmm/worker/disk-libvirt.h"
 #include "vmm/worker/hotplug-libvirt.h"
 #include "vmm/worker/libvirt-error.h"
@@ -86,21 +87,31 @@ on_libvirt_error(void *data, virErrorPtr error)
     /* Errors are read after each call; libvirt's default prints them on stderr too. */
 }
 
+static bool
+has_nodes(const Options *options)
+{
+    return options->disks != NULL && coco_disks_have_device(options->disks);
+}
+
 /* Who is not root cannot, and has no device that QEMU could open as root. */
+static bool
+has_namespace(const Options *options)
+{
+    return geteuid() == 0 || has_nodes(options) || options->hide_kvm || options->device != NULL;
+}
+
 static bool
 prepare_namespace(const Options *options, GError **error)
 {
-    bool nodes = options->disks != NULL && coco_disks_have_device(options->disks);
-
-    if (geteuid() != 0 && !nodes && !options->hide_kvm && options->device == NULL)
+    if (!has_namespace(options))
         return true;
     return enter_namespace(error) &&
            (options->device == NULL ||
             coco_private_device_make(options->run_dir, options->device, (uid_t) options->disk_owner,
                                      error)) &&
            coco_dev_directory_make(options->run_dir, options->device, !options->hide_kvm, error) &&
-           (!nodes || coco_disks_make_nodes(options->run_dir, options->disks,
-                                            (uid_t) options->disk_owner, error));
+           (!has_nodes(options) || coco_disks_make_nodes(options->run_dir, options->disks,
+                                                         (uid_t) options->disk_owner, error));
 }
 
 static virConnect *
@@ -361,6 +372,18 @@ attach_nics(const Options *options, virDomain *domain, CocoLaunchReport *report,
     return true;
 }
 
+/* All that needs the host is done: QEMU's start, and whoever was asked about it. */
+static bool
+confine(const Options *options, const char *xml, GError **error)
+{
+    g_autofree char *quotes =
+        coco_xml_query(xml, "string(/domain/launchSecurity/quoteGenerationService/@path)");
+    bool any = quotes != NULL && quotes[0] != '\0';
+
+    return !has_namespace(options) ||
+           coco_qemu_root_enter(options->run_dir, any ? quotes : NULL, error);
+}
+
 static bool
 resume(virDomain *domain, GError **error)
 {
@@ -427,7 +450,7 @@ run(const Options *options, CocoLaunchReport *report, GError **error)
     pid = read_pid(options, error);
     if (pid == 0 || !check_started(options, domain, error) ||
         !attach_nics(options, domain, report, error) || !attest(options, domain, report, error) ||
-        !resume(domain, error))
+        !confine(options, xml, error) || !resume(domain, error))
         return false;
     coco_launch_report_phase(report, "resume");
     line = coco_launch_report_line("started");

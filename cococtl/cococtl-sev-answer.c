@@ -96,21 +96,6 @@ parse(Options *o, int argc, char **argv, int *out_code)
     return false;
 }
 
-static bool bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-bad(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, message);
-    return false;
-}
-
 static bool
 measure_config(const Options *options, Owner *owner, GError **error)
 {
@@ -154,7 +139,8 @@ load_expectation(const Options *options, Owner *owner, GError **error)
     if (g_str_has_prefix(policy, "0x"))
         policy += 2;
     return g_ascii_string_to_unsigned(policy, 16, 0, UINT32_MAX, &owner->policy, NULL) ||
-           bad(error, "--policy '%.40s': not a hexadecimal number of 32 bits", options->policy);
+           coco_vmm_bad_config(error, "--policy '%.40s': not a hexadecimal number of 32 bits",
+                               options->policy);
 }
 
 static bool
@@ -172,7 +158,8 @@ load_keys(const char *path, CocoSevKeys *keys, GError **error)
         memcpy(keys->tik, data + COCO_SEV_KEY_SIZE, COCO_SEV_KEY_SIZE);
     }
     explicit_bzero(data, len);
-    return right_size || bad(error, "keys '%s': 32 bytes are needed and it has %zu", path, len);
+    return right_size ||
+           coco_vmm_bad_config(error, "keys '%s': 32 bytes are needed and it has %zu", path, len);
 }
 
 static bool
@@ -186,7 +173,8 @@ load_secrets(const Options *options, Owner *owner, GError **error)
         char *data;
 
         if (equals == NULL || !coco_sev_guid_parse(guid, secret->guid))
-            return bad(error, "--secret '%.80s': GUID=FILE is needed", options->secrets[i]);
+            return coco_vmm_bad_config(error, "--secret '%.80s': GUID=FILE is needed",
+                                       options->secrets[i]);
         if (!g_file_get_contents(equals + 1, &data, &secret->len, error))
             return false;
         secret->data = data;
@@ -204,7 +192,7 @@ read_question(GString *question, GError **error)
     while ((n = read(STDIN_FILENO, buffer, sizeof buffer)) > 0 &&
            question->len <= COCO_SEV_MAX_ANSWER)
         g_string_append_len(question, buffer, n);
-    return n >= 0 || bad(error, "the question cannot be read");
+    return n >= 0 || coco_vmm_bad_config(error, "the question cannot be read");
 }
 
 /* The checks that make a refusal, and not a failure. */
@@ -222,8 +210,8 @@ decide(const GString *question, const Owner *owner, char **out_header, char **ou
                                        error))
         return false;
     if (report.policy != owner->policy)
-        return bad(error, "the policy is 0x%x, expected was 0x%" PRIx64, report.policy,
-                   owner->policy);
+        return coco_vmm_bad_config(error, "the policy is 0x%x, expected was 0x%" PRIx64,
+                                   report.policy, owner->policy);
     if (!coco_sev_attest_check(&report, owner->launch_digest, owner->keys.tik, error) ||
         !coco_sev_measurement_parse(report.measurement, measure, nonce, error))
         return false;

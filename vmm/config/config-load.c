@@ -57,8 +57,7 @@ describe_place(const char *name, const char *text, const char *group, const char
 static bool
 unknown(GError **error, const char *what)
 {
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "unknown %s", what);
-    return false;
+    return coco_vmm_bad_config(error, "unknown %s", what);
 }
 
 static bool
@@ -73,11 +72,9 @@ add_key(CocoVmConfig *config, GKeyFile *file, const char *group, const char *nam
         return unknown(error, "key");
     value = g_key_file_get_string(file, group, name, &escape_error);
     /* GLib may return a value and an error at once. */
-    if (value == NULL || escape_error != NULL) {
-        g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                            "the value is no UTF-8 or has a stray backslash (write \\\\ for one)");
-        return false;
-    }
+    if (value == NULL || escape_error != NULL)
+        return coco_vmm_bad_config(
+            error, "the value is no UTF-8 or has a stray backslash (write \\\\ for one)");
     if (!coco_vm_config_set(config, key, value, error))
         return false;
     coco_vm_config_take_place(config, key, g_strdup(place));
@@ -116,17 +113,11 @@ add_text(CocoVmConfig *config, const char *name, const char *text, size_t len, G
     g_autoptr(GError) parse_error = NULL;
     g_auto(GStrv) groups = NULL;
 
-    if (memchr(text, '\0', len) != NULL) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "config '%s': the file contains a NUL byte", name);
-        return false;
-    }
+    if (memchr(text, '\0', len) != NULL)
+        return coco_vmm_bad_config(error, "config '%s': the file contains a NUL byte", name);
     if (!g_key_file_load_from_data(file, text, len, G_KEY_FILE_NONE, &parse_error) &&
-        !g_error_matches(parse_error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_NOT_FOUND)) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "config '%s': %s", name,
-                    parse_error->message);
-        return false;
-    }
+        !g_error_matches(parse_error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_NOT_FOUND))
+        return coco_vmm_bad_config(error, "config '%s': %s", name, parse_error->message);
     groups = g_key_file_get_groups(file, NULL);
     for (size_t i = 0; groups[i] != NULL; i++) {
         if (!add_group(config, file, name, text, groups[i], error))
@@ -196,8 +187,7 @@ add_drop_ins(CocoVmConfig *config, const char *file, GError **error)
     if (dir == NULL) {
         if (g_error_matches(open_error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
             return true;
-        g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, open_error->message);
-        return false;
+        return coco_vmm_bad_config(error, "%s", open_error->message);
     }
     while ((name = g_dir_read_name(dir)) != NULL) {
         if (name[0] != '.' && g_str_has_suffix(name, ".conf"))
@@ -220,11 +210,8 @@ add_override(CocoVmConfig *config, const char *text, GError **error)
     g_autofree char *name = NULL;
     CocoKey key;
 
-    if (equals == NULL || dot == NULL || dot > equals) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "override '%s': expected GROUP.KEY=VALUE", text);
-        return false;
-    }
+    if (equals == NULL || dot == NULL || dot > equals)
+        return coco_vmm_bad_config(error, "override '%s': expected GROUP.KEY=VALUE", text);
     group = g_strndup(text, (size_t) (dot - text));
     name = g_strndup(dot + 1, (size_t) (equals - dot - 1));
     if (!coco_vm_config_find_key(group, name, &key)
@@ -245,12 +232,10 @@ add_overrides(CocoVmConfig *config, const char *name, const char *const *overrid
             return false;
     }
     for (CocoKey key = 0; key < COCO_N_KEYS; key++) {
-        if (!coco_vm_config_has(config, key)) {
-            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                        "config '%s': [%s] %s is missing, and it has no default", name,
-                        coco_vm_config_key_group(key), coco_vm_config_key_name(key));
-            return false;
-        }
+        if (!coco_vm_config_has(config, key))
+            return coco_vmm_bad_config(
+                error, "config '%s': [%s] %s is missing, and it has no default", name,
+                coco_vm_config_key_group(key), coco_vm_config_key_name(key));
     }
     return true;
 }

@@ -24,33 +24,18 @@ struct _CocoVmConfig {
     bool given[COCO_N_KEYS];
 };
 
-static bool bad_value(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-bad_value(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, message);
-    return false;
-}
-
 static bool
 check_text(const char *value, GError **error)
 {
     if (!g_utf8_validate(value, -1, NULL))
-        return bad_value(error, "the value is not valid UTF-8");
+        return coco_vmm_bad_config(error, "the value is not valid UTF-8");
     /* U+FFFE and U+FFFF are valid UTF-8 and not allowed in XML. */
     if (strstr(value, "\xef\xbf\xbe") != NULL || strstr(value, "\xef\xbf\xbf") != NULL)
-        return bad_value(error, "the value contains a noncharacter");
+        return coco_vmm_bad_config(error, "the value contains a noncharacter");
     for (const char *c = value; *c != '\0'; c++) {
         if (g_ascii_iscntrl(*c))
-            return bad_value(error, "the value contains a control character (0x%02x)",
-                             (unsigned char) *c);
+            return coco_vmm_bad_config(error, "the value contains a control character (0x%02x)",
+                                       (unsigned char) *c);
     }
     return true;
 }
@@ -60,7 +45,8 @@ check_word(const char *value, GError **error)
 {
     for (const char *c = value; *c != '\0'; c++) {
         if (!g_ascii_isalnum(*c) && strchr("._+,:=-", *c) == NULL)
-            return bad_value(error, "'%s' contains '%c', which is not allowed here", value, *c);
+            return coco_vmm_bad_config(error, "'%s' contains '%c', which is not allowed here",
+                                       value, *c);
     }
     return true;
 }
@@ -78,7 +64,8 @@ check_machine(const char *value, GError **error)
                                                : strcmp(value, machines[i]) == 0)
             return true;
     }
-    return bad_value(error, "'%s' is neither 'q35' nor one of its versions ('pc-q35-…')", value);
+    return coco_vmm_bad_config(error, "'%s' is neither 'q35' nor one of its versions ('pc-q35-…')",
+                               value);
 }
 
 static bool
@@ -87,12 +74,12 @@ check_string(CocoKey key, const char *value, GError **error)
     CocoKeyKind kind = coco_config_key_info(key)->kind;
 
     if (kind == COCO_KIND_PATH && value[0] != '/')
-        return bad_value(error, "'%s' is not an absolute path", value);
+        return coco_vmm_bad_config(error, "'%s' is not an absolute path", value);
     if (kind == COCO_KIND_OPTIONAL_PATH && value[0] != '/' && value[0] != '\0')
-        return bad_value(error, "'%s' is neither an absolute path nor empty", value);
+        return coco_vmm_bad_config(error, "'%s' is neither an absolute path nor empty", value);
     if (kind == COCO_KIND_HOOK && value[0] != '/' && value[0] != '\0' &&
         !g_str_has_prefix(value, "http://") && !g_str_has_prefix(value, "https://"))
-        return bad_value(error, "'%s' is neither an absolute path nor a URL", value);
+        return coco_vmm_bad_config(error, "'%s' is neither an absolute path nor a URL", value);
     if (kind == COCO_KIND_WORD && !check_word(value, error))
         return false;
     if (key == COCO_KEY_HOST_QEMU_UID_RANGE) {
@@ -109,7 +96,8 @@ set_number(CocoVmConfig *config, CocoKey key, const char *value, GError **error)
     const CocoKeyInfo *info = coco_config_key_info(key);
 
     if (!g_ascii_string_to_unsigned(value, 10, info->min, info->max, &config->numbers[key], NULL))
-        return bad_value(error, "'%s' is not a number from %u to %u", value, info->min, info->max);
+        return coco_vmm_bad_config(error, "'%s' is not a number from %u to %u", value, info->min,
+                                   info->max);
     return true;
 }
 
@@ -122,7 +110,8 @@ set_mask(CocoVmConfig *config, CocoKey key, const char *value, GError **error)
     }
     if (!g_str_has_prefix(value, "0x") ||
         !g_ascii_string_to_unsigned(value + 2, 16, 0, G_MAXUINT64, &config->numbers[key], NULL))
-        return bad_value(error, "'%s' is not a mask of at most 64 bits, such as 0x30000", value);
+        return coco_vmm_bad_config(error, "'%s' is not a mask of at most 64 bits, such as 0x30000",
+                                   value);
     return true;
 }
 
@@ -139,7 +128,7 @@ set_choice(CocoVmConfig *config, CocoKey key, const char *value, GError **error)
         }
     }
     all = g_strjoinv(", ", (char **) (uintptr_t) info->choices);
-    return bad_value(error, "'%s' is not one of %s", value, all);
+    return coco_vmm_bad_config(error, "'%s' is not one of %s", value, all);
 }
 
 static bool
@@ -150,7 +139,7 @@ set_two_way(CocoVmConfig *config, CocoKey key, const char *value, GError **error
     const char *off = flag ? "no" : "false";
 
     if (strcmp(value, on) != 0 && strcmp(value, off) != 0)
-        return bad_value(error, "'%s' is neither %s nor %s", value, on, off);
+        return coco_vmm_bad_config(error, "'%s' is neither %s nor %s", value, on, off);
     config->numbers[key] = strcmp(value, on) == 0;
     return true;
 }
@@ -170,10 +159,10 @@ set_bytes(CocoVmConfig *config, CocoKey key, const char *value, GError **error)
     if (bytes == NULL)
         bytes = coco_bytes_of_base64(value);
     if (bytes == NULL)
-        return bad_value(error, "'%s' is neither hex nor base64", value);
+        return coco_vmm_bad_config(error, "'%s' is neither hex nor base64", value);
     if (g_bytes_get_size(bytes) != expected)
-        return bad_value(error, "%zu bytes are needed, and these are %zu", expected,
-                         (size_t) g_bytes_get_size(bytes));
+        return coco_vmm_bad_config(error, "%zu bytes are needed, and these are %zu", expected,
+                                   (size_t) g_bytes_get_size(bytes));
     g_clear_pointer(&config->bytes[key], g_bytes_unref);
     config->bytes[key] = g_steal_pointer(&bytes);
     return true;
@@ -278,8 +267,8 @@ coco_vm_config_error(const CocoVmConfig *config, CocoKey key, GError **error, co
     va_start(args, format);
     what = g_strdup_vprintf(format, args);
     va_end(args);
-    return bad_value(error, "%s: [%s] %s: %s", place, coco_config_key_info(key)->group,
-                     coco_config_key_info(key)->name, what);
+    return coco_vmm_bad_config(error, "%s: [%s] %s: %s", place, coco_config_key_info(key)->group,
+                               coco_config_key_info(key)->name, what);
 }
 
 void

@@ -25,22 +25,6 @@ coco_launch_request_clear(CocoLaunchRequest *request)
     coco_vm_nics_clear(&request->nics);
 }
 
-static bool complain(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-complain(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "read launch request: %s",
-                message);
-    return false;
-}
-
 static bool
 take_disk(CocoLaunchRequest *request, json_object *disk, GError **error)
 {
@@ -51,9 +35,12 @@ take_disk(CocoLaunchRequest *request, json_object *disk, GError **error)
 
     if (!json_object_is_type(disk, json_type_object) || text[0] != '/' ||
         strlen(text) != (size_t) json_object_get_string_len(path))
-        return complain(error, "disk %zu has no absolute path", request->disks.n);
+        return coco_vmm_bad_config(error, "read launch request: disk %zu has no absolute path",
+                                   request->disks.n);
     if (!json_object_is_type(readonly, json_type_boolean))
-        return complain(error, "disk %zu: readonly is not true or false", request->disks.n);
+        return coco_vmm_bad_config(error,
+                                   "read launch request: disk %zu: readonly is not true or false",
+                                   request->disks.n);
     coco_vm_disks_add(&request->disks, text, json_object_get_boolean(readonly));
     return true;
 }
@@ -64,10 +51,12 @@ take_disks(CocoLaunchRequest *request, json_object *disks, GError **error)
     size_t n;
 
     if (!json_object_is_type(disks, json_type_array))
-        return complain(error, "disks is not a list");
+        return coco_vmm_bad_config(error, "read launch request: disks is not a list");
     n = json_object_array_length(disks);
     if (n > COCO_VM_DISKS_MAX)
-        return complain(error, "%zu disks are more than the %d of a VM", n, COCO_VM_DISKS_MAX);
+        return coco_vmm_bad_config(error,
+                                   "read launch request: %zu disks are more than the %d of a VM", n,
+                                   COCO_VM_DISKS_MAX);
     for (size_t i = 0; i < n; i++) {
         if (!take_disk(request, json_object_array_get_idx(disks, i), error))
             return false;
@@ -83,7 +72,7 @@ take_flag(json_object *object, const char *name, bool *out_flag, GError **error)
     if (!json_object_object_get_ex(object, name, &flag))
         return true;
     if (!json_object_is_type(flag, json_type_boolean))
-        return complain(error, "%s is not true or false", name);
+        return coco_vmm_bad_config(error, "read launch request: %s is not true or false", name);
     *out_flag = json_object_get_boolean(flag);
     return true;
 }
@@ -98,7 +87,8 @@ take_number(json_object *object, const char *name, unsigned int *out_number, GEr
         return true;
     value = json_object_is_type(number, json_type_int) ? json_object_get_int64(number) : -1;
     if (value < 0 || value > UINT32_MAX)
-        return complain(error, "%s is not a number from 0 to %u", name, UINT32_MAX);
+        return coco_vmm_bad_config(error, "read launch request: %s is not a number from 0 to %u",
+                                   name, UINT32_MAX);
     *out_number = (unsigned int) value;
     return true;
 }
@@ -114,15 +104,17 @@ take_nic(CocoLaunchRequest *request, json_object *nic, GError **error)
     bool user = false;
 
     if (mac == NULL || !coco_vm_nic_is_mac(mac))
-        return complain(error, "interface %zu has no address", i);
+        return coco_vmm_bad_config(error, "read launch request: interface %zu has no address", i);
     mtu = coco_json_int(nic, "mtu");
     queues = coco_json_int(nic, "queues");
     if (!take_flag(nic, "user", &user, error))
         return false;
     if (mtu < COCO_VM_NIC_MTU_MIN || mtu > COCO_VM_NIC_MTU_MAX)
-        return complain(error, "interface %zu: MTU out of range", i);
+        return coco_vmm_bad_config(error, "read launch request: interface %zu: MTU out of range",
+                                   i);
     if (user ? queues != 0 : queues < 1 || queues > COCO_VM_NIC_QUEUES_MAX)
-        return complain(error, "interface %zu: number of queues out of range", i);
+        return coco_vmm_bad_config(
+            error, "read launch request: interface %zu: number of queues out of range", i);
     coco_vm_nics_add(&request->nics, mac, (unsigned int) mtu, (unsigned int) queues, user);
     return true;
 }
@@ -133,10 +125,12 @@ take_nics(CocoLaunchRequest *request, json_object *nics, GError **error)
     size_t n;
 
     if (!json_object_is_type(nics, json_type_array))
-        return complain(error, "nics is not a list");
+        return coco_vmm_bad_config(error, "read launch request: nics is not a list");
     n = json_object_array_length(nics);
     if (n > COCO_VM_NICS_MAX)
-        return complain(error, "%zu interfaces are more than the %d of a VM", n, COCO_VM_NICS_MAX);
+        return coco_vmm_bad_config(
+            error, "read launch request: %zu interfaces are more than the %d of a VM", n,
+            COCO_VM_NICS_MAX);
     for (size_t i = 0; i < n; i++) {
         if (!take_nic(request, json_object_array_get_idx(nics, i), error))
             return false;
@@ -151,7 +145,7 @@ take_object(CocoLaunchRequest *request, json_object *object, GError **error)
     json_object *nics = NULL;
 
     if (!json_object_is_type(object, json_type_object))
-        return complain(error, "not a JSON object");
+        return coco_vmm_bad_config(error, "read launch request: not a JSON object");
     if (!take_flag(object, "share", &request->share, error) ||
         !take_flag(object, "hotplug", &request->hotplug, error) ||
         !take_number(object, "vcpus", &request->pod.vcpus, error) ||
@@ -172,14 +166,15 @@ coco_launch_request_parse(const char *text, size_t len, CocoLaunchRequest *out_r
     bool whole;
 
     if (len > COCO_LAUNCH_REQUEST_MAX)
-        return complain(error, "more than %d bytes", COCO_LAUNCH_REQUEST_MAX);
+        return coco_vmm_bad_config(error, "read launch request: more than %d bytes",
+                                   COCO_LAUNCH_REQUEST_MAX);
     tokener = json_tokener_new_ex(8);
     object = json_tokener_parse_ex(tokener, text, (int) len);
     whole = json_tokener_get_error(tokener) == json_tokener_success &&
             json_tokener_get_parse_end(tokener) == len;
     json_tokener_free(tokener);
     if (!whole)
-        return complain(error, "not one JSON object in a line");
+        return coco_vmm_bad_config(error, "read launch request: not one JSON object in a line");
     if (!take_object(&request, object, error))
         return false;
     *out_request = request;
@@ -258,8 +253,9 @@ complete(Input *input, const char *end, CocoLaunchRequest *out_request, GError *
                                    error))
         return false;
     if (!coco_vm_nics_take(&request.nics, (int *) (void *) input->fds->data, input->fds->len))
-        return complain(error, "%u descriptors for %zu queues of interfaces", input->fds->len,
-                        coco_vm_nics_queues(&request.nics));
+        return coco_vmm_bad_config(
+            error, "read launch request: %u descriptors for %zu queues of interfaces",
+            input->fds->len, coco_vm_nics_queues(&request.nics));
     *out_request = request;
     request = (CocoLaunchRequest){ 0 };
     return true;
@@ -281,15 +277,15 @@ coco_launch_request_read(int fd, int signal_fd, CocoLaunchRequest *out_request, 
             return coco_vmm_error_errno(error, errno, "read launch request");
         if (events[1].revents != 0)
             signal = take_signals(signal_fd);
-        if (signal != 0) {
-            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                        "read launch request: interrupted by signal %s", sigabbrev_np(signal));
-            return false;
-        }
+        if (signal != 0)
+            return coco_vmm_failed(error, "read launch request: interrupted by signal %s",
+                                   sigabbrev_np(signal));
         if (events[0].revents != 0 && !read_some(fd, &input))
-            return complain(error, "standard input ended before the end of a line");
+            return coco_vmm_bad_config(
+                error, "read launch request: standard input ended before the end of a line");
         if (input.text->len > COCO_LAUNCH_REQUEST_MAX)
-            return complain(error, "more than %d bytes", COCO_LAUNCH_REQUEST_MAX);
+            return coco_vmm_bad_config(error, "read launch request: more than %d bytes",
+                                       COCO_LAUNCH_REQUEST_MAX);
         end = memchr(input.text->str, '\n', input.text->len);
     }
     return complete(&input, end, out_request, error);

@@ -25,11 +25,9 @@ coco_uid_range_parse(const char *text, CocoUidRange *out_range, GError **error)
     ends = g_strsplit(text, "-", 2);
     if (g_strv_length(ends) != 2 ||
         !g_ascii_string_to_unsigned(ends[0], 10, LOWEST, HIGHEST, &first, NULL) ||
-        !g_ascii_string_to_unsigned(ends[1], 10, first, HIGHEST, &last, NULL)) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "'%s' is not FIRST-LAST, two user ids from %d to %d", text, LOWEST, HIGHEST);
-        return false;
-    }
+        !g_ascii_string_to_unsigned(ends[1], 10, first, HIGHEST, &last, NULL))
+        return coco_vmm_bad_config(error, "'%s' is not FIRST-LAST, two user ids from %d to %d",
+                                   text, LOWEST, HIGHEST);
     *out_range = (CocoUidRange){ (uid_t) first, (uid_t) last };
     return true;
 }

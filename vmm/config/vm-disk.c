@@ -44,9 +44,7 @@ coco_vm_disks_clear(CocoVmDisks *disks)
 static bool
 refuse(const CocoVmDisk *disk, const char *cause, GError **error)
 {
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "open disk '%s': %s", disk->path,
-                cause);
-    return false;
+    return coco_vmm_bad_config(error, "open disk '%s': %s", disk->path, cause);
 }
 
 /* Looked at before it is opened for real: to open a fifo or a tape is to do something to it. */

@@ -14,8 +14,7 @@
 static bool
 bad(GError **error, const char *path, const char *what)
 {
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "read VM spec '%s': %s", path, what);
-    return false;
+    return coco_vmm_failed(error, "read VM spec '%s': %s", path, what);
 }
 
 /* "vm.tee", as an override has it (transfer full). */

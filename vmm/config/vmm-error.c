@@ -36,6 +36,30 @@ coco_vmm_error_from_name(const char *name, CocoVmmError *out_code)
 }
 
 bool
+coco_vmm_bad_config(GError **error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_propagate_error(error,
+                      g_error_new_valist(COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, format, args));
+    va_end(args);
+    return false;
+}
+
+bool
+coco_vmm_failed(GError **error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_propagate_error(error,
+                      g_error_new_valist(COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, format, args));
+    va_end(args);
+    return false;
+}
+
+bool
 coco_vmm_error_errno(GError **error, int err, const char *format, ...)
 {
     g_autofree char *what = NULL;

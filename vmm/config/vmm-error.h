@@ -31,6 +31,10 @@ const char *coco_vmm_error_name(CocoVmmError code);
 /* The opposite; false and *out_code as it was when there is no such name. */
 bool coco_vmm_error_from_name(const char *name, CocoVmmError *out_code);
 
+/* Set an error of that code. Always return false, for `return coco_vmm_failed(…)`. */
+bool coco_vmm_bad_config(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+bool coco_vmm_failed(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
 /* Sets a FAILED error "what: strerror(err)". Always returns false, for `return
  * coco_vmm_error_errno(…)`. */
 bool coco_vmm_error_errno(GError **error, int err, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -45,21 +45,6 @@ struct _CocoInitdata {
     unsigned int digest_len;
 };
 
-static bool complain(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-complain(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "initdata: %s", message);
-    return false;
-}
-
 static CocoInitdata *
 initdata_new(void)
 {
@@ -106,7 +91,7 @@ unpack(CocoInitdata *initdata, GError **error)
     int status;
 
     if (inflateInit2(&stream, GZIP_WINDOW) != Z_OK)
-        return complain(error, "zlib does not start");
+        return coco_vmm_bad_config(error, "initdata: zlib does not start");
     stream.next_in = initdata->gzip->data;
     stream.avail_in = initdata->gzip->len;
     do
@@ -115,13 +100,14 @@ unpack(CocoInitdata *initdata, GError **error)
     has_rest = stream.avail_in > 0;
     (void) inflateEnd(&stream);
     if (initdata->toml->len > COCO_INITDATA_MAX_TOML)
-        return complain(error, "unpacked it has more than %u bytes", COCO_INITDATA_MAX_TOML);
+        return coco_vmm_bad_config(error, "initdata: unpacked it has more than %u bytes",
+                                   COCO_INITDATA_MAX_TOML);
     if (status == Z_BUF_ERROR)
-        return complain(error, "the gzip data is cut off");
+        return coco_vmm_bad_config(error, "initdata: the gzip data is cut off");
     if (status != Z_STREAM_END)
-        return complain(error, "it is not valid gzip data");
+        return coco_vmm_bad_config(error, "initdata: it is not valid gzip data");
     if (has_rest)
-        return complain(error, "something follows the gzip data");
+        return coco_vmm_bad_config(error, "initdata: something follows the gzip data");
     return true;
 }
 
@@ -135,7 +121,7 @@ pack(CocoInitdata *initdata, GError **error)
 
     if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) !=
         Z_OK)
-        return complain(error, "zlib does not start");
+        return coco_vmm_bad_config(error, "initdata: zlib does not start");
     bound = deflateBound(&stream, initdata->toml->len);
     g_byte_array_set_size(initdata->gzip, (unsigned int) bound);
     stream.next_in = initdata->toml->data;
@@ -146,9 +132,10 @@ pack(CocoInitdata *initdata, GError **error)
     g_byte_array_set_size(initdata->gzip, (unsigned int) (bound - stream.avail_out));
     (void) deflateEnd(&stream);
     if (status != Z_STREAM_END)
-        return complain(error, "zlib cannot pack it");
+        return coco_vmm_bad_config(error, "initdata: zlib cannot pack it");
     if (initdata->gzip->len > COCO_INITDATA_MAX_GZIP)
-        return complain(error, "packed it has more than %u bytes", COCO_INITDATA_MAX_GZIP);
+        return coco_vmm_bad_config(error, "initdata: packed it has more than %u bytes",
+                                   COCO_INITDATA_MAX_GZIP);
     return true;
 }
 
@@ -177,9 +164,8 @@ on_key(const char *table, const char *key, const char *value, void *user_data, G
     } else if (key != NULL && in_head && strcmp(key, "algorithm") == 0) {
         initdata->algorithm = g_strdup(value);
     } else {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "unknown %s '%s'",
-                    in_head ? "key" : "table", in_head ? key : table);
-        return false;
+        return coco_vmm_bad_config(error, "unknown %s '%s'", in_head ? "key" : "table",
+                                   in_head ? key : table);
     }
     return true;
 }
@@ -193,9 +179,10 @@ digest(CocoInitdata *initdata, GError **error)
         if (strcmp(initdata->algorithm, algorithms[i].name) == 0)
             return EVP_Digest(initdata->toml->data, initdata->toml->len, initdata->digest,
                               &initdata->digest_len, algorithms[i].method(), NULL) == 1 ||
-                   complain(error, "%s failed", initdata->algorithm);
+                   coco_vmm_bad_config(error, "initdata: %s failed", initdata->algorithm);
     }
-    return complain(error, "algorithm %s is not one of sha256, sha384, sha512", shown);
+    return coco_vmm_bad_config(error, "initdata: algorithm %s is not one of sha256, sha384, sha512",
+                               shown);
 }
 
 /* The text is there: checks it and fills the rest. */
@@ -213,13 +200,14 @@ read_toml(CocoInitdata *initdata, GError **error)
         return false;
     }
     if (initdata->version == NULL || initdata->algorithm == NULL)
-        return complain(error, "'%s' is missing",
-                        initdata->version == NULL ? "version" : "algorithm");
+        return coco_vmm_bad_config(error, "initdata: '%s' is missing",
+                                   initdata->version == NULL ? "version" : "algorithm");
     version = quote(initdata->version);
     if (strcmp(initdata->version, VERSION) != 0)
-        return complain(error, "version %s is not supported, only '" VERSION "'", version);
+        return coco_vmm_bad_config(
+            error, "initdata: version %s is not supported, only '" VERSION "'", version);
     if (!initdata->has_data)
-        return complain(error, "table [data] is missing");
+        return coco_vmm_bad_config(error, "initdata: table [data] is missing");
     return digest(initdata, error);
 }
 
@@ -236,8 +224,9 @@ decode(CocoInitdata *initdata, const char *value, size_t len, GError **error)
     }
     data = strlen(text->str) == text->len ? coco_bytes_of_base64(text->str) : NULL;
     if (data == NULL || text->len == 0)
-        return complain(error, text->len == 0 ? "it is empty"
-                                              : "it is not base64 (standard alphabet, padded)");
+        return coco_vmm_bad_config(error, "initdata: %s",
+                                   text->len == 0 ? "it is empty"
+                                                  : "it is not base64 (standard alphabet, padded)");
     g_byte_array_append(initdata->gzip, g_bytes_get_data(data, NULL),
                         (unsigned int) g_bytes_get_size(data));
     return true;
@@ -249,8 +238,8 @@ coco_initdata_from_annotation(const char *value, size_t len, GError **error)
     g_autoptr(CocoInitdata) initdata = initdata_new();
 
     if (len > COCO_INITDATA_MAX_ANNOTATION)
-        (void) complain(error, "the annotation has more than %u bytes",
-                        COCO_INITDATA_MAX_ANNOTATION);
+        (void) coco_vmm_bad_config(error, "initdata: the annotation has more than %u bytes",
+                                   COCO_INITDATA_MAX_ANNOTATION);
     else if (decode(initdata, value, len, error) && unpack(initdata, error) &&
              read_toml(initdata, error))
         return g_steal_pointer(&initdata);
@@ -263,7 +252,8 @@ coco_initdata_from_toml(const char *text, size_t len, GError **error)
     g_autoptr(CocoInitdata) initdata = initdata_new();
 
     if (len > COCO_INITDATA_MAX_TOML) {
-        (void) complain(error, "it has more than %u bytes", COCO_INITDATA_MAX_TOML);
+        (void) coco_vmm_bad_config(error, "initdata: it has more than %u bytes",
+                                   COCO_INITDATA_MAX_TOML);
         return NULL;
     }
     g_byte_array_append(initdata->toml, (const uint8_t *) text, (unsigned int) len);
@@ -284,15 +274,21 @@ read_file(const char *path, size_t max, GError **error)
     ssize_t n = 0;
 
     if (fd < 0 || fstat(fd, &info) < 0)
-        return (void) complain(error, "read '%s': %s", path, g_strerror(errno)), NULL;
+        return (void) coco_vmm_bad_config(error, "initdata: read '%s': %s", path,
+                                          g_strerror(errno)),
+               NULL;
     if (!S_ISREG(info.st_mode))
-        return (void) complain(error, "read '%s': not a file", path), NULL;
+        return (void) coco_vmm_bad_config(error, "initdata: read '%s': not a file", path), NULL;
     while (content->len <= max && (n = read(fd, buffer, sizeof buffer)) > 0)
         g_byte_array_append(content, buffer, (unsigned int) n);
     if (n < 0)
-        return (void) complain(error, "read '%s': %s", path, g_strerror(errno)), NULL;
+        return (void) coco_vmm_bad_config(error, "initdata: read '%s': %s", path,
+                                          g_strerror(errno)),
+               NULL;
     if (content->len > max)
-        return (void) complain(error, "read '%s': more than %zu bytes", path, max), NULL;
+        return (void) coco_vmm_bad_config(error, "initdata: read '%s': more than %zu bytes", path,
+                                          max),
+               NULL;
     return g_steal_pointer(&content);
 }
 

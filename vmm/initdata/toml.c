@@ -45,9 +45,7 @@ complain(const Reader *reader, GError **error, const char *format, ...)
     va_start(args, format);
     message = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "line %u: %s", reader->line,
-                message);
-    return false;
+    return coco_vmm_bad_config(error, "line %u: %s", reader->line, message);
 }
 
 /* The next byte, or NUL at the end: the text has none. */

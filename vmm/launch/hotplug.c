@@ -184,12 +184,10 @@ detach(Hotplug *hotplug, GError **error)
     for (size_t i = 0; hotplug->options->places[i] != NULL; i++) {
         unsigned int slot = coco_hot_disk_slot(hotplug->options->places[i]);
 
-        if (slot == 0) {
-            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                        "detach disk '%s': not a place of one that was attached",
-                        hotplug->options->places[i]);
-            return false;
-        }
+        if (slot == 0)
+            return coco_vmm_bad_config(error,
+                                       "detach disk '%s': not a place of one that was attached",
+                                       hotplug->options->places[i]);
         if (is_taken(hotplug, slot))
             g_array_append_val(hotplug->slots, slot);
     }

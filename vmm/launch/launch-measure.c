@@ -234,11 +234,8 @@ coco_launch_measure_finish(CocoLaunchMeasure *measure, gint64 deadline, json_obj
     if (!read_answer(measure->fd, deadline, text, error))
         return false;
     line = json_tokener_parse(text->str);
-    if (line == NULL) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                    "measure: the process that measures died");
-        return false;
-    }
+    if (line == NULL)
+        return coco_vmm_failed(error, "measure: the process that measures died");
     if (json_object_object_get_ex(line, "values", &values)) {
         *out_values = json_object_get(values);
         if (measure->key != NULL)

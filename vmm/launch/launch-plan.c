@@ -24,21 +24,6 @@ static const char *const virtiofsd_paths[] = {
     "/usr/lib/virtiofsd",
 };
 
-static bool bad_config(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-bad_config(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, message);
-    return false;
-}
-
 static void
 choose_cache_dir(CocoLaunchPlan *plan)
 {
@@ -53,7 +38,7 @@ bool
 coco_launch_plan_load(CocoLaunchPlan *plan, const CocoLaunchSource *source, GError **error)
 {
     if (source->share != NULL && !g_path_is_absolute(source->share))
-        return bad_config(error, "share '%s': an absolute path is needed", source->share);
+        return coco_vmm_bad_config(error, "share '%s': an absolute path is needed", source->share);
     plan->run_dir = coco_run_dir_new(source->run_dir, error);
     if (plan->run_dir == NULL)
         return false;
@@ -90,10 +75,8 @@ coco_launch_plan_load_saved(CocoLaunchPlan *plan, const char *run_dir, GError **
     path = coco_run_dir_file(plan->run_dir, COCO_VM_SPEC_FILE);
     if (access(path, F_OK) < 0)
         return coco_vmm_error_errno(error, errno, "find a VM in '%s'", run_dir);
-    if (!g_file_get_contents(path, &text, NULL, &failure)) {
-        g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, failure->message);
-        return false;
-    }
+    if (!g_file_get_contents(path, &text, NULL, &failure))
+        return coco_vmm_failed(error, "%s", failure->message);
     if (!coco_vm_spec_parse(path, text, &plan->spec, &plan->config, error))
         return false;
     /* Those that it was launched with are not what this is about. */
@@ -116,19 +99,22 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
     int rootfs = coco_vm_config_choice(plan->config, COCO_KEY_GUEST_ROOTFS);
 
     if (rootfs == COCO_ROOTFS_GUEST_PULL)
-        return bad_config(error,
-                          "[guest] rootfs = %s: this version gives containers their root file "
-                          "systems by virtiofs or as disks only",
-                          rootfs_name(plan));
+        return coco_vmm_bad_config(
+            error,
+            "[guest] rootfs = %s: this version gives containers their root file "
+            "systems by virtiofs or as disks only",
+            rootfs_name(plan));
     /* Disks are given by their place on the PCI bus. */
     if (request->disks.n > 0 && coco_tee_of(plan->config)->tee == COCO_TEE_SE)
-        return bad_config(error, "disk '%s': a machine without PCI gets no disks of the host",
-                          request->disks.items[0].path);
+        return coco_vmm_bad_config(error,
+                                   "disk '%s': a machine without PCI gets no disks of the host",
+                                   request->disks.items[0].path);
     if (request->share && rootfs != COCO_ROOTFS_VIRTIOFS)
-        return bad_config(error,
-                          "[guest] rootfs = %s: the guest gets no directory of the host, and this "
-                          "container has a root file system or a mount that is one",
-                          rootfs_name(plan));
+        return coco_vmm_bad_config(
+            error,
+            "[guest] rootfs = %s: the guest gets no directory of the host, and this "
+            "container has a root file system or a mount that is one",
+            rootfs_name(plan));
     if (!request->share)
         g_clear_pointer(&plan->spec.share, g_free);
     /* Elsewhere there is no PCI bus that takes disks while the VM runs. */
@@ -161,9 +147,9 @@ check_program(const char *what, const char *path, GError **error)
     struct stat info;
 
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return bad_config(error, "find %s '%s': not a file", what, path);
+        return coco_vmm_bad_config(error, "find %s '%s': not a file", what, path);
     if (access(path, X_OK) < 0)
-        return bad_config(error, "find %s '%s': %s", what, path, g_strerror(errno));
+        return coco_vmm_bad_config(error, "find %s '%s': %s", what, path, g_strerror(errno));
     return true;
 }
 
@@ -182,9 +168,9 @@ find_virtiofsd(CocoLaunchPlan *plan, GError **error)
             return true;
         }
     }
-    return bad_config(error,
-                      "find virtiofsd: it is neither in /usr/libexec, /usr/lib/qemu nor /usr/lib; "
-                      "install it or set [host] virtiofsd");
+    return coco_vmm_bad_config(
+        error, "find virtiofsd: it is neither in /usr/libexec, /usr/lib/qemu nor /usr/lib; "
+               "install it or set [host] virtiofsd");
 }
 
 static bool

@@ -28,9 +28,7 @@ G_STATIC_ASSERT(COCO_MEASURE_MAX_DIGEST >= 64);
 static bool
 fail(GError **error)
 {
-    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                        "hash: OpenSSL has no such algorithm, or no memory");
-    return false;
+    return coco_vmm_failed(error, "hash: OpenSSL has no such algorithm, or no memory");
 }
 
 CocoHash *

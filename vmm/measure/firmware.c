@@ -35,21 +35,6 @@ static const Guid guid_tdx_metadata = { 0x35, 0x65, 0x7a, 0xe4, 0x4a, 0x98, 0x98
 static const Guid guid_igvm = { 0x0e, 0xa7, 0x4f, 0x78, 0x76, 0x31, 0x77, 0x46,
                                 0x8a, 0x20, 0x04, 0xb6, 0x86, 0x99, 0xe3, 0x74 };
 
-static bool bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-bad(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "firmware: %s", message);
-    return false;
-}
-
 bool
 coco_firmware_open(GBytes *image, CocoFirmware *out, GError **error)
 {
@@ -57,10 +42,10 @@ coco_firmware_open(GBytes *image, CocoFirmware *out, GError **error)
     const uint8_t *data = g_bytes_get_data(image, &len);
 
     if (len == 0)
-        return bad(error, "the file is empty");
+        return coco_vmm_bad_config(error, "firmware: the file is empty");
     if (len > COCO_MEASURE_MAX_FIRMWARE)
-        return bad(error, "%zu bytes are more than the limit of %u", len,
-                   COCO_MEASURE_MAX_FIRMWARE);
+        return coco_vmm_bad_config(error, "firmware: %zu bytes are more than the limit of %u", len,
+                                   COCO_MEASURE_MAX_FIRMWARE);
     *out = (CocoFirmware){ data, len };
     return true;
 }
@@ -79,17 +64,21 @@ find_table(const CocoFirmware *firmware, size_t *out_start, size_t *out_end, GEr
     uint16_t size;
 
     if (firmware->len < TABLE_END + ENTRY_HEADER)
-        return bad(error, "%zu bytes are too few for a table of GUIDs", firmware->len);
+        return coco_vmm_bad_config(error, "firmware: %zu bytes are too few for a table of GUIDs",
+                                   firmware->len);
     footer = firmware->len - TABLE_END - ENTRY_HEADER;
     if (memcmp(firmware->data + footer + 2, guid_footer, sizeof guid_footer) != 0)
-        return bad(error, "there is no table of GUIDs at the end; this is no OVMF image for "
-                          "confidential VMs");
+        return coco_vmm_bad_config(
+            error, "firmware: there is no table of GUIDs at the end; this is no OVMF image for "
+                   "confidential VMs");
     size = coco_le16(firmware->data + footer);
     if (size < ENTRY_HEADER)
-        return bad(error, "the table of GUIDs says it has %u bytes, less than its own footer",
-                   size);
+        return coco_vmm_bad_config(
+            error, "firmware: the table of GUIDs says it has %u bytes, less than its own footer",
+            size);
     if (size - ENTRY_HEADER > footer)
-        return bad(error, "the table of GUIDs says it has %u bytes, more than the image", size);
+        return coco_vmm_bad_config(
+            error, "firmware: the table of GUIDs says it has %u bytes, more than the image", size);
     *out_start = footer - (size - ENTRY_HEADER);
     *out_end = footer;
     return true;
@@ -111,11 +100,14 @@ find_entry(const CocoFirmware *firmware, const Guid guid, const uint8_t **out_da
         uint16_t size = coco_le16(header);
 
         if (size < ENTRY_HEADER)
-            return bad(error, "an entry of the table of GUIDs has %u bytes, less than its header",
-                       size);
+            return coco_vmm_bad_config(
+                error,
+                "firmware: an entry of the table of GUIDs has %u bytes, less than its header",
+                size);
         if (size > end - start)
-            return bad(error, "an entry of the table of GUIDs has %u bytes, and %zu are left", size,
-                       end - start);
+            return coco_vmm_bad_config(
+                error, "firmware: an entry of the table of GUIDs has %u bytes, and %zu are left",
+                size, end - start);
         if (memcmp(header + 2, guid, sizeof(Guid)) == 0) {
             *out_data = firmware->data + end - size;
             *out_len = size - ENTRY_HEADER;
@@ -124,7 +116,8 @@ find_entry(const CocoFirmware *firmware, const Guid guid, const uint8_t **out_da
         end -= size;
     }
     return end == start ||
-           bad(error, "the table of GUIDs begins with %zu stray bytes", end - start);
+           coco_vmm_bad_config(error, "firmware: the table of GUIDs begins with %zu stray bytes",
+                               end - start);
 }
 
 /* Like find_entry(), for an entry that must be there and have at least min bytes. */
@@ -138,9 +131,11 @@ need_entry(const CocoFirmware *firmware, const Guid guid, const char *what, size
     if (!find_entry(firmware, guid, &data, &len, error))
         return NULL;
     if (data == NULL)
-        return bad(error, "it has no %s", what), NULL;
+        return coco_vmm_bad_config(error, "firmware: it has no %s", what), NULL;
     if (len < min)
-        return bad(error, "its %s has %zu bytes and needs %zu", what, len, min), NULL;
+        return coco_vmm_bad_config(error, "firmware: its %s has %zu bytes and needs %zu", what, len,
+                                   min),
+               NULL;
     return data;
 }
 
@@ -166,10 +161,11 @@ coco_firmware_hash_table(const CocoFirmware *firmware, uint32_t *out_gpa, GError
     gpa = coco_le32(data);
     size = coco_le32(data + 4);
     if (gpa == 0)
-        return bad(error, "its %s is switched off (its address is 0)", what);
+        return coco_vmm_bad_config(error, "firmware: its %s is switched off (its address is 0)",
+                                   what);
     if (size < HASH_TABLE_MIN_BYTES)
-        return bad(error, "its %s has room for %u bytes and needs %u", what, size,
-                   HASH_TABLE_MIN_BYTES);
+        return coco_vmm_bad_config(error, "firmware: its %s has room for %u bytes and needs %u",
+                                   what, size, HASH_TABLE_MIN_BYTES);
     *out_gpa = gpa;
     return true;
 }
@@ -201,22 +197,27 @@ find_rows(const CocoFirmware *firmware, const Guid guid, const char *what, const
         return NULL;
     from_end = coco_le32(entry);
     if (from_end > firmware->len || from_end < DESCRIPTOR_HEADER)
-        return bad(error, "its %s would begin %u bytes before the end", what, from_end), NULL;
+        return coco_vmm_bad_config(error, "firmware: its %s would begin %u bytes before the end",
+                                   what, from_end),
+               NULL;
     header = firmware->data + firmware->len - from_end;
     if (memcmp(header, magic, 4) != 0)
-        return bad(error, "its %s does not begin with '%s'", what, magic), NULL;
+        return coco_vmm_bad_config(error, "firmware: its %s does not begin with '%s'", what, magic),
+               NULL;
     if (coco_le32(header + 8) != DESCRIPTOR_VERSION)
-        return bad(error, "its %s has version %u; version %u is known", what, coco_le32(header + 8),
-                   DESCRIPTOR_VERSION),
+        return coco_vmm_bad_config(error, "firmware: its %s has version %u; version %u is known",
+                                   what, coco_le32(header + 8), DESCRIPTOR_VERSION),
                NULL;
     len = coco_le32(header + 4);
     n = coco_le32(header + 12);
     if (n > COCO_FIRMWARE_MAX_SECTIONS)
-        return bad(error, "its %s has %u sections, and the limit is %u", what, n,
-                   COCO_FIRMWARE_MAX_SECTIONS),
+        return coco_vmm_bad_config(error, "firmware: its %s has %u sections, and the limit is %u",
+                                   what, n, COCO_FIRMWARE_MAX_SECTIONS),
                NULL;
     if (len > from_end || len < DESCRIPTOR_HEADER + n * row)
-        return bad(error, "its %s has %u sections in %u bytes", what, n, len), NULL;
+        return coco_vmm_bad_config(error, "firmware: its %s has %u sections in %u bytes", what, n,
+                                   len),
+               NULL;
     *out_n = n;
     return header + DESCRIPTOR_HEADER;
 }
@@ -227,14 +228,16 @@ check_memory(const char *what, size_t i, uint64_t gpa, uint64_t len, uint64_t *t
              GError **error)
 {
     if (gpa % COCO_PAGE_BYTES != 0 || len % COCO_PAGE_BYTES != 0)
-        return bad(error,
-                   "%s section %zu is not made of whole pages (0x%" PRIx64 ", 0x%" PRIx64 ")", what,
-                   i, gpa, len);
+        return coco_vmm_bad_config(error,
+                                   "firmware: %s section %zu is not made of whole pages (0x%" PRIx64
+                                   ", 0x%" PRIx64 ")",
+                                   what, i, gpa, len);
     if (len > COCO_FIRMWARE_MAX_SECTION_BYTES - *total)
-        return bad(error, "%s sections have more than %llu MiB", what,
-                   COCO_FIRMWARE_MAX_SECTION_BYTES >> 20);
+        return coco_vmm_bad_config(error, "firmware: %s sections have more than %llu MiB", what,
+                                   COCO_FIRMWARE_MAX_SECTION_BYTES >> 20);
     if (gpa > UINT64_MAX - len)
-        return bad(error, "%s section %zu ends after the last address", what, i);
+        return coco_vmm_bad_config(error, "firmware: %s section %zu ends after the last address",
+                                   what, i);
     *total += len;
     return true;
 }
@@ -274,9 +277,10 @@ read_tdx_section(const CocoFirmware *firmware, const uint8_t *row, size_t i, uin
         .attributes = coco_le32(row + 28),
     };
     if (!coco_within(firmware->len, out->offset, out->raw_len))
-        return bad(error, "TDX section %zu has its data outside of the image", i);
+        return coco_vmm_bad_config(
+            error, "firmware: TDX section %zu has its data outside of the image", i);
     if (out->raw_len > out->mem_len)
-        return bad(error, "TDX section %zu has more data than memory", i);
+        return coco_vmm_bad_config(error, "firmware: TDX section %zu has more data than memory", i);
     if ((out->attributes & COCO_TDX_SECTION_AUG) != 0)
         return true; /* not there at launch, however large */
     return check_memory("TDX", i, out->gpa, out->mem_len, total, error);

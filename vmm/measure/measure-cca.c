@@ -25,13 +25,6 @@
 #define IMAGE_SIZE 16u
 #define IMAGE_MAGIC 56u
 
-static bool
-bad(GError **error, const char *message)
-{
-    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, message);
-    return false;
-}
-
 static uint64_t
 align_up(uint64_t value, uint64_t unit)
 {
@@ -64,13 +57,13 @@ place_kernel(GBytes *kernel, uint64_t *out_start, uint64_t *out_end, GError **er
     uint64_t size;
 
     if (len < IMAGE_HEADER_BYTES || memcmp(image + IMAGE_MAGIC, "ARM\x64", 4) != 0)
-        return bad(error, "kernel: it is no arm64 Image (uncompressed)");
+        return coco_vmm_bad_config(error, "kernel: it is no arm64 Image (uncompressed)");
     offset = coco_le64(image + IMAGE_TEXT_OFFSET);
     size = coco_le64(image + IMAGE_SIZE);
     if (offset % COCO_PAGE_BYTES != 0 || offset > COCO_MEASURE_MAX_BLOB ||
         size > COCO_MEASURE_MAX_BLOB || size < len)
-        return bad(error,
-                   "kernel: its arm64 header says it is loaded at no page, or has a size that "
+        return coco_vmm_bad_config(
+            error, "kernel: its arm64 header says it is loaded at no page, or has a size that "
                    "cannot be");
     *out_start = RAM_BASE + offset;
     *out_end = *out_start + size;
@@ -92,7 +85,8 @@ add_direct(CocoRealmChain *chain, const CocoMeasureInput *input, uint64_t *out_d
         align_up(initrd + (input->initrd != NULL ? g_bytes_get_size(input->initrd) : 0), DTB_ALIGN);
     if (!in_ram(&input->cca, kernel, input->kernel) ||
         !in_ram(&input->cca, *out_dtb, input->cca.dtb))
-        return bad(error, "kernel, initrd and dtb do not fit into the RAM of the realm");
+        return coco_vmm_bad_config(error,
+                                   "kernel, initrd and dtb do not fit into the RAM of the realm");
     return add_blob(chain, "kernel", kernel, input->kernel, error) &&
            (input->initrd == NULL || add_blob(chain, "initrd", initrd, input->initrd, error)) &&
            add_blob(chain, "device tree", *out_dtb, input->cca.dtb, error);
@@ -102,9 +96,9 @@ static bool
 add_firmware(CocoRealmChain *chain, const CocoMeasureInput *input, GError **error)
 {
     if (g_bytes_get_size(input->firmware) > COCO_MEASURE_MAX_FIRMWARE)
-        return bad(error, "firmware: it is larger than the limit of 64 MiB");
+        return coco_vmm_bad_config(error, "firmware: it is larger than the limit of 64 MiB");
     if (!in_ram(&input->cca, RAM_BASE, input->cca.dtb))
-        return bad(error, "dtb: it does not fit into the RAM of the realm");
+        return coco_vmm_bad_config(error, "dtb: it does not fit into the RAM of the realm");
     return add_blob(chain, "firmware", 0, input->firmware, error) &&
            add_blob(chain, "device tree", RAM_BASE, input->cca.dtb, error);
 }
@@ -119,16 +113,19 @@ check(const CocoMeasureInput *input, GError **error)
     if (cca->dtb == NULL)
         return coco_measure_lacks(input, "the device tree that the VMM generates (dtb)", error);
     if (cca->ram_bytes == 0 || cca->ram_bytes % MIB != 0 || cca->ram_bytes > MAX_RAM)
-        return bad(error, "the RAM of the realm is not 1 MiB to 16 TiB in whole MiB");
+        return coco_vmm_bad_config(error,
+                                   "the RAM of the realm is not 1 MiB to 16 TiB in whole MiB");
     if (cca->ipa_bits < 32 || cca->ipa_bits > 52 ||
         RAM_BASE + cca->ram_bytes > 1ull << cca->ipa_bits)
-        return bad(error, "the address space of the realm is not of 32 to 52 bits, or smaller than "
-                          "its RAM");
+        return coco_vmm_bad_config(
+            error, "the address space of the realm is not of 32 to 52 bits, or smaller than "
+                   "its RAM");
     if (cca->breakpoints < 2 || cca->breakpoints > 64 || cca->watchpoints < 2 ||
         cca->watchpoints > 64 || cca->sve_bits > 2048 || cca->sve_bits % 128 != 0 ||
         cca->pmu_counters > 31)
-        return bad(error, "breakpoints and watchpoints are not 2 to 64, the SVE vector length not "
-                          "128 to 2048 bits, or the PMU counters more than 31");
+        return coco_vmm_bad_config(
+            error, "breakpoints and watchpoints are not 2 to 64, the SVE vector length not "
+                   "128 to 2048 bits, or the PMU counters more than 31");
     return true;
 }
 

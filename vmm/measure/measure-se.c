@@ -37,21 +37,6 @@
 #define MAX_HEADER_BYTES (2u * COCO_PAGE_BYTES)
 G_STATIC_ASSERT(MAX_HEADER_BYTES / KEY_SLOT_BYTES < COCO_MEASURE_MAX_HOST_KEYS);
 
-static bool bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-bad(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "kernel: %s", message);
-    return false;
-}
-
 static bool
 is_header(const uint8_t *image, size_t len, uint64_t at)
 {
@@ -66,19 +51,22 @@ find_header(const uint8_t *image, size_t len, uint64_t *out_at, GError **error)
     if (coco_within(len, METADATA_OFFSET, METADATA_BYTES) && memcmp(metadata, "SeImgLnx", 8) == 0) {
         *out_at = coco_be64(metadata + METADATA_HEADER_OFFSET);
         if (coco_be32(metadata + METADATA_VERSION) != 1)
-            return bad(error, "its Secure Execution metadata has version %u; version 1 is known",
-                       coco_be32(metadata + METADATA_VERSION));
+            return coco_vmm_bad_config(
+                error, "kernel: its Secure Execution metadata has version %u; version 1 is known",
+                coco_be32(metadata + METADATA_VERSION));
         return is_header(image, len, *out_at) ||
-               bad(error,
-                   "its metadata points to 0x%" PRIx64 ", where no Secure Execution header is",
-                   *out_at);
+               coco_vmm_bad_config(error,
+                                   "kernel: its metadata points to 0x%" PRIx64
+                                   ", where no Secure Execution header is",
+                                   *out_at);
     }
     for (size_t page = 0; page < SEARCHED_PAGES; page++) {
         *out_at = (uint64_t) page * COCO_PAGE_BYTES;
         if (is_header(image, len, *out_at))
             return true;
     }
-    return bad(error, "it has no Secure Execution header; is it an image that pvimg made?");
+    return coco_vmm_bad_config(
+        error, "kernel: it has no Secure Execution header; is it an image that pvimg made?");
 }
 
 /* Header, key slots, encrypted part and tag make up exactly the length that the header says. */
@@ -89,25 +77,29 @@ check_header(const uint8_t *header, size_t left, uint64_t *out_n_keys, GError **
     uint32_t len;
 
     if (left < HEADER_BYTES)
-        return bad(error, "it ends within its Secure Execution header");
+        return coco_vmm_bad_config(error, "kernel: it ends within its Secure Execution header");
     if (coco_be32(header + HEADER_VERSION) != VERSION_1)
-        return bad(error, "its Secure Execution header has version 0x%x; version 0x%x is known",
-                   coco_be32(header + HEADER_VERSION), VERSION_1);
+        return coco_vmm_bad_config(
+            error, "kernel: its Secure Execution header has version 0x%x; version 0x%x is known",
+            coco_be32(header + HEADER_VERSION), VERSION_1);
     len = coco_be32(header + HEADER_LEN);
     *out_n_keys = coco_be64(header + HEADER_N_KEYS);
     encrypted = coco_be64(header + HEADER_ENCRYPTED_BYTES);
     if (len > left || len > MAX_HEADER_BYTES)
-        return bad(error, "its Secure Execution header says it has %u bytes, and %zu are there",
-                   len, MIN(left, MAX_HEADER_BYTES));
+        return coco_vmm_bad_config(
+            error, "kernel: its Secure Execution header says it has %u bytes, and %zu are there",
+            len, MIN(left, MAX_HEADER_BYTES));
     if (*out_n_keys == 0 || *out_n_keys > MAX_HEADER_BYTES / KEY_SLOT_BYTES)
-        return bad(error, "its Secure Execution header says it has %" PRIu64 " host keys",
-                   *out_n_keys);
+        return coco_vmm_bad_config(
+            error, "kernel: its Secure Execution header says it has %" PRIu64 " host keys",
+            *out_n_keys);
     if (encrypted > len ||
         HEADER_BYTES + *out_n_keys * KEY_SLOT_BYTES + encrypted + TAG_BYTES != len)
-        return bad(error,
-                   "the parts of its Secure Execution header (%" PRIu64 " host keys, %" PRIu64
-                   " encrypted bytes) do not make up its %u bytes",
-                   *out_n_keys, encrypted, len);
+        return coco_vmm_bad_config(error,
+                                   "kernel: the parts of its Secure Execution header (%" PRIu64
+                                   " host keys, %" PRIu64
+                                   " encrypted bytes) do not make up its %u bytes",
+                                   *out_n_keys, encrypted, len);
     return true;
 }
 

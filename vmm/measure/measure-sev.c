@@ -106,7 +106,5 @@ coco_sev_launch_hmac(const CocoSevFirmware *firmware, const CocoDigest *launch_d
     if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA2-256", NULL, tik, 16, message, sizeof message,
                   out->bytes, sizeof out->bytes, &out->len) != NULL)
         return true;
-    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                        "compute the SEV launch measurement: OpenSSL has no HMAC-SHA256");
-    return false;
+    return coco_vmm_failed(error, "compute the SEV launch measurement: OpenSSL has no HMAC-SHA256");
 }

@@ -75,13 +75,12 @@ add_hashes(Chain *chain, const CocoFirmware *firmware, const CocoSevSection *sec
         return false;
     /* The table is written where the firmware looks for it, and the section is what is measured. */
     if (section->len != COCO_PAGE_BYTES || gpa < section->gpa ||
-        !coco_within(section->len, gpa - section->gpa, COCO_SEV_HASHES_BYTES)) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "firmware: its SEV hashes table (0x%x) is not within the one page for kernel "
-                    "hashes (0x%" PRIx64 ", 0x%" PRIx64 ")",
-                    gpa, section->gpa, section->len);
-        return false;
-    }
+        !coco_within(section->len, gpa - section->gpa, COCO_SEV_HASHES_BYTES))
+        return coco_vmm_bad_config(
+            error,
+            "firmware: its SEV hashes table (0x%x) is not within the one page for kernel "
+            "hashes (0x%" PRIx64 ", 0x%" PRIx64 ")",
+            gpa, section->gpa, section->len);
     return coco_sev_hashes_fill(out, page + gpa % COCO_PAGE_BYTES, error) &&
            add_pages(chain, "hashes of kernel, initrd, cmdline", PAGE_NORMAL, section->gpa, page,
                      sizeof page, error);
@@ -132,13 +131,10 @@ add_sections(Chain *chain, const CocoFirmware *firmware, bool with_hashes, CocoM
         hashed = hashed || sections[i].type == COCO_SEV_SECTION_KERNEL_HASHES;
         empty = empty || sections[i].len == 0;
     }
-    if (with_hashes && !hashed) {
-        g_set_error_literal(
-            error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-            "firmware: its SEV metadata has no section for kernel hashes; it cannot "
-            "measure the kernel that is given");
-        return false;
-    }
+    if (with_hashes && !hashed)
+        return coco_vmm_bad_config(
+            error, "firmware: its SEV metadata has no section for kernel hashes; it cannot "
+                   "measure the kernel that is given");
     if (empty)
         coco_measure_state(out, "launch_digest",
                            "the firmware's SEV metadata has a section without a page: QEMU refuses "
@@ -184,11 +180,9 @@ coco_measure_snp(const CocoMeasureInput *input, const CocoMeasureTrace *trace, C
         return coco_measure_lacks(input, "a CPU model", error);
     if (hash == NULL || !coco_firmware_open(input->firmware, &firmware, error))
         return false;
-    if (firmware.len % COCO_PAGE_BYTES != 0) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "firmware: %zu bytes are not whole pages of %u", firmware.len, COCO_PAGE_BYTES);
-        return false;
-    }
+    if (firmware.len % COCO_PAGE_BYTES != 0)
+        return coco_vmm_bad_config(error, "firmware: %zu bytes are not whole pages of %u",
+                                   firmware.len, COCO_PAGE_BYTES);
     if (!add_pages(&chain, "firmware", PAGE_NORMAL, coco_firmware_gpa(&firmware), firmware.data,
                    firmware.len, error))
         return false;

@@ -27,9 +27,8 @@ tee_name(const CocoMeasureInput *input)
 bool
 coco_measure_lacks(const CocoMeasureInput *input, const char *what, GError **error)
 {
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                "a measurement for %s needs %s, and none is given", tee_name(input), what);
-    return false;
+    return coco_vmm_bad_config(error, "a measurement for %s needs %s, and none is given",
+                               tee_name(input), what);
 }
 
 void
@@ -60,12 +59,9 @@ hash_input(CocoHash *hash, const char *what, GBytes *bytes, CocoDigest *out, GEr
     if (bytes == NULL)
         return true;
     data = g_bytes_get_data(bytes, &len);
-    if (len > COCO_MEASURE_MAX_BLOB) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "%s: %zu bytes are more than the limit of %llu", what, len,
-                    COCO_MEASURE_MAX_BLOB);
-        return false;
-    }
+    if (len > COCO_MEASURE_MAX_BLOB)
+        return coco_vmm_bad_config(error, "%s: %zu bytes are more than the limit of %llu", what,
+                                   len, COCO_MEASURE_MAX_BLOB);
     return coco_hash_once(hash, data, len, out, error);
 }
 

@@ -36,21 +36,6 @@ typedef struct {
     uint32_t len;
 } Section;
 
-static bool bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-bad(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, "kernel: %s", message);
-    return false;
-}
-
 /* The optional header: where the checksum and the entry for signatures are. */
 static bool
 find_holes(const uint8_t *image, size_t len, size_t optional, size_t optional_len, Layout *out,
@@ -61,21 +46,25 @@ find_holes(const uint8_t *image, size_t len, size_t optional, size_t optional_le
     size_t entry = fixed + DIRECTORY_SECURITY * DIRECTORY_BYTES;
 
     if (magic != MAGIC_PE32 && magic != MAGIC_PE32_PLUS)
-        return bad(error, "the PE header is neither PE32 nor PE32+ (0x%x)", magic);
+        return coco_vmm_bad_config(error, "kernel: the PE header is neither PE32 nor PE32+ (0x%x)",
+                                   magic);
     if (optional_len < fixed)
-        return bad(error, "the optional PE header has %zu bytes and needs %zu", optional_len,
-                   fixed);
+        return coco_vmm_bad_config(error,
+                                   "kernel: the optional PE header has %zu bytes and needs %zu",
+                                   optional_len, fixed);
     out->headers = coco_le32(image + optional + OPTIONAL_HEADERS_BYTES);
     out->checksum = optional + OPTIONAL_CHECKSUM;
     if (coco_le32(image + optional + fixed - 4) <= DIRECTORY_SECURITY)
         return true;
     if (optional_len < entry + DIRECTORY_BYTES)
-        return bad(error, "the optional PE header ends before its entry for signatures");
+        return coco_vmm_bad_config(
+            error, "kernel: the optional PE header ends before its entry for signatures");
     out->directory = optional + entry;
     out->signatures = coco_le32(image + out->directory + 4);
     if (out->signatures > 0 &&
         !coco_within(len, coco_le32(image + out->directory), out->signatures))
-        return bad(error, "the PE image says its signatures are outside of the file");
+        return coco_vmm_bad_config(
+            error, "kernel: the PE image says its signatures are outside of the file");
     return true;
 }
 
@@ -88,28 +77,31 @@ read_layout(const uint8_t *image, size_t len, Layout *out, GError **error)
 
     *out = (Layout){ 0 };
     if (len < DOS_HEADER_BYTES || memcmp(image, "MZ", 2) != 0)
-        return bad(error, "it is no PE image; a UEFI firmware cannot start a kernel without EFI "
-                          "stub");
+        return coco_vmm_bad_config(
+            error, "kernel: it is no PE image; a UEFI firmware cannot start a kernel without EFI "
+                   "stub");
     pe = coco_le32(image + DOS_PE_OFFSET);
     if (!coco_within(len, pe, COFF_HEADER_BYTES))
-        return bad(error, "its PE header is outside of the file");
+        return coco_vmm_bad_config(error, "kernel: its PE header is outside of the file");
     if (memcmp(image + pe, "PE\0\0", 4) != 0)
-        return bad(error, "it has no PE signature where its DOS header points");
+        return coco_vmm_bad_config(error,
+                                   "kernel: it has no PE signature where its DOS header points");
     optional = pe + COFF_HEADER_BYTES;
     optional_len = coco_le16(image + pe + COFF_OPTIONAL_BYTES);
     if (!coco_within(len, optional, optional_len))
-        return bad(error, "its optional PE header is outside of the file");
+        return coco_vmm_bad_config(error, "kernel: its optional PE header is outside of the file");
     if (!find_holes(image, len, optional, optional_len, out, error))
         return false;
     out->sections = optional + optional_len;
     out->n_sections = coco_le16(image + pe + COFF_N_SECTIONS);
     if (out->n_sections > COCO_PE_MAX_SECTIONS)
-        return bad(error, "it has %u PE sections, and the limit is %u", out->n_sections,
-                   COCO_PE_MAX_SECTIONS);
+        return coco_vmm_bad_config(error, "kernel: it has %u PE sections, and the limit is %u",
+                                   out->n_sections, COCO_PE_MAX_SECTIONS);
     if (!coco_within(len, out->sections, out->n_sections * SECTION_BYTES))
-        return bad(error, "its PE section headers are outside of the file");
+        return coco_vmm_bad_config(error, "kernel: its PE section headers are outside of the file");
     if (out->headers > len || out->headers < out->sections + out->n_sections * SECTION_BYTES)
-        return bad(error, "its PE headers say they have %zu bytes", out->headers);
+        return coco_vmm_bad_config(error, "kernel: its PE headers say they have %zu bytes",
+                                   out->headers);
     return true;
 }
 
@@ -131,7 +123,7 @@ read_sections(const uint8_t *image, size_t len, const Layout *layout, Section *o
         out[i].len = coco_le32(header + SECTION_RAW_BYTES);
         out[i].offset = coco_le32(header + SECTION_RAW_OFFSET);
         if (out[i].len > 0 && !coco_within(len, out[i].offset, out[i].len))
-            return bad(error, "PE section %u is outside of the file", i);
+            return coco_vmm_bad_config(error, "kernel: PE section %u is outside of the file", i);
     }
     qsort(out, layout->n_sections, sizeof out[0], compare_sections);
     return true;

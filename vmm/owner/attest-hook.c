@@ -67,11 +67,8 @@ read_answer(int fd, GString *answer, gint64 deadline, size_t max, GError **error
             return true;
         if (n > 0)
             g_string_append_len(answer, buffer, n);
-        if (answer->len > max) {
-            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                        "the answer has more than %zu bytes", max);
-            return false;
-        }
+        if (answer->len > max)
+            return coco_vmm_failed(error, "the answer has more than %zu bytes", max);
     }
 }
 
@@ -95,10 +92,8 @@ reap(pid_t pid, bool give_up, gint64 deadline, GError **error)
         return true;
     if (refused != 0)
         return coco_vmm_error_errno(error, refused, "watch process %d", (int) pid);
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "it ended with %s %d",
-                WIFEXITED(status) ? "status" : "signal",
-                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-    return false;
+    return coco_vmm_failed(error, "it ended with %s %d", WIFEXITED(status) ? "status" : "signal",
+                           WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
 GString *

@@ -33,21 +33,6 @@ enum {
 /* What is reserved: from, to. */
 static const size_t auth_gaps[][2] = { { 8, 64 }, { 1604, 1664 }, { 3204, 4096 } };
 
-static bool bad_block(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-bad_block(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, message);
-    return false;
-}
-
 static uint32_t
 get_u32(const uint8_t *bytes)
 {
@@ -93,15 +78,15 @@ coco_id_block_from_bytes(const uint8_t *bytes, size_t len, CocoIdBlock *out_bloc
     uint64_t policy;
 
     if (len != COCO_ID_BLOCK_SIZE)
-        return bad_block(error, "an ID block has %u bytes and this has %zu", COCO_ID_BLOCK_SIZE,
-                         len);
+        return coco_vmm_bad_config(error, "an ID block has %u bytes and this has %zu",
+                                   COCO_ID_BLOCK_SIZE, len);
     if (get_u32(bytes + BLOCK_VERSION_AT) != BLOCK_VERSION)
-        return bad_block(error, "version %u of an ID block is unknown",
-                         get_u32(bytes + BLOCK_VERSION_AT));
+        return coco_vmm_bad_config(error, "version %u of an ID block is unknown",
+                                   get_u32(bytes + BLOCK_VERSION_AT));
     memcpy(&policy, bytes + BLOCK_POLICY, sizeof policy);
     policy = GUINT64_FROM_LE(policy);
     if ((policy & POLICY_MUST_BE_ONE) == 0)
-        return bad_block(
+        return coco_vmm_bad_config(
             error, "policy 0x%" G_GINT64_MODIFIER "x has bit 17 clear, which must be 1", policy);
     memcpy(out_block->launch_digest, bytes, sizeof out_block->launch_digest);
     memcpy(out_block->family_id, bytes + BLOCK_FAMILY_ID, sizeof out_block->family_id);
@@ -142,12 +127,13 @@ check_form(const uint8_t *auth, bool *out_has_author, GError **error)
     uint32_t author_algorithm = get_u32(auth + AUTH_AUTHOR_ALGORITHM);
 
     if (id_algorithm != ALGORITHM_P384_SHA384 || author_algorithm > ALGORITHM_P384_SHA384)
-        return bad_block(error, "algorithms %u and %u of an ID auth are unknown", id_algorithm,
-                         author_algorithm);
+        return coco_vmm_bad_config(error, "algorithms %u and %u of an ID auth are unknown",
+                                   id_algorithm, author_algorithm);
     for (size_t i = 0; i < G_N_ELEMENTS(auth_gaps); i++) {
         if (!is_zero(auth + auth_gaps[i][0], auth_gaps[i][1] - auth_gaps[i][0]))
-            return bad_block(error, "a reserved byte of the ID auth from %zu to %zu is not zero",
-                             auth_gaps[i][0], auth_gaps[i][1] - 1);
+            return coco_vmm_bad_config(error,
+                                       "a reserved byte of the ID auth from %zu to %zu is not zero",
+                                       auth_gaps[i][0], auth_gaps[i][1] - 1);
     }
     *out_has_author = author_algorithm != 0;
     return true;
@@ -161,7 +147,8 @@ coco_id_auth_read(const uint8_t *auth, size_t len, CocoIdKey *out_keys[2], GErro
     bool has_author = false;
 
     if (len != COCO_ID_AUTH_SIZE)
-        return bad_block(error, "an ID auth has %u bytes and this has %zu", COCO_ID_AUTH_SIZE, len);
+        return coco_vmm_bad_config(error, "an ID auth has %u bytes and this has %zu",
+                                   COCO_ID_AUTH_SIZE, len);
     if (!check_form(auth, &has_author, error))
         return false;
     id_key = coco_id_key_from_bytes(auth + AUTH_ID_KEY, error);
@@ -194,10 +181,10 @@ coco_id_auth_check(const uint8_t *block, const uint8_t *auth, size_t auth_len,
     id_key = keys[0];
     author_key = keys[1];
     if (!coco_id_key_verify(id_key, block, COCO_ID_BLOCK_SIZE, auth + AUTH_BLOCK_SIGNATURE))
-        return bad_block(error, "the ID auth's signature is not over this ID block");
+        return coco_vmm_bad_config(error, "the ID auth's signature is not over this ID block");
     if (author_key != NULL && !coco_id_key_verify(author_key, auth + AUTH_ID_KEY, COCO_ID_KEY_SIZE,
                                                   auth + AUTH_ID_KEY_SIGNATURE))
-        return bad_block(error, "the author's signature is not over this ID key");
+        return coco_vmm_bad_config(error, "the author's signature is not over this ID key");
     *out_signers = (CocoIdSigners){ .has_author = author_key != NULL };
     coco_id_key_digest(id_key, out_signers->id_key_digest);
     if (author_key != NULL)
@@ -215,10 +202,11 @@ coco_id_bytes_from_base64(const char *text, uint8_t *out_bytes, size_t size, GEr
     text += strspn(text, " \t\r\n");
     stripped = g_strchomp(g_strndup(text, encoded + 3));
     if (strlen(stripped) != encoded)
-        return bad_block(error, "%zu characters of base64 (%zu bytes) are needed", encoded, size);
+        return coco_vmm_bad_config(error, "%zu characters of base64 (%zu bytes) are needed",
+                                   encoded, size);
     bytes = coco_bytes_of_base64(stripped);
     if (bytes == NULL || g_bytes_get_size(bytes) != size)
-        return bad_block(error, "it is not base64 of %zu bytes", size);
+        return coco_vmm_bad_config(error, "it is not base64 of %zu bytes", size);
     memcpy(out_bytes, g_bytes_get_data(bytes, NULL), size);
     return true;
 }
@@ -232,7 +220,7 @@ coco_id_bytes_from_hex(const char *text, uint8_t *out_bytes, size_t size, GError
         text += 2;
     bytes = coco_bytes_of_hex(text);
     if (bytes == NULL || g_bytes_get_size(bytes) != size)
-        return bad_block(error, "%zu hexadecimal digits are needed", 2 * size);
+        return coco_vmm_bad_config(error, "%zu hexadecimal digits are needed", 2 * size);
     memcpy(out_bytes, g_bytes_get_data(bytes, NULL), size);
     return true;
 }

@@ -43,8 +43,7 @@ static bool
 bad_key(GError **error, const char *message)
 {
     ERR_clear_error();
-    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG, message);
-    return false;
+    return coco_vmm_bad_config(error, "%s", message);
 }
 
 /* pkey: (transfer full) */

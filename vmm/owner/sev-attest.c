@@ -64,21 +64,6 @@ coco_sev_attest_event_name(CocoSevAttestEvent event)
     return event_names[event];
 }
 
-static bool complain(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool
-complain(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, message);
-    return false;
-}
-
 /* Exactly len bytes of canonical base64, or any number of at most len when exact is false; 0 for
  * anything else. */
 static gsize
@@ -105,7 +90,7 @@ coco_sev_measurement_parse(const char *text, uint8_t *out_measure, uint8_t *out_
     uint8_t bytes[COCO_SEV_MEASURE_SIZE + COCO_SEV_NONCE_SIZE];
 
     if (decode(text, bytes, sizeof bytes, true) == 0)
-        return complain(error, "the measurement is not base64 of %zu bytes", sizeof bytes);
+        return coco_vmm_failed(error, "the measurement is not base64 of %zu bytes", sizeof bytes);
     memcpy(out_measure, bytes, COCO_SEV_MEASURE_SIZE);
     memcpy(out_nonce, bytes + COCO_SEV_MEASURE_SIZE, COCO_SEV_NONCE_SIZE);
     return true;
@@ -122,12 +107,14 @@ coco_sev_attest_request(const CocoSevReport *report, CocoTee tee, unsigned int p
     char *text;
 
     if (report->measurement == NULL)
-        return (void) complain(error, "QEMU tells no measurement: is this an SEV guest?"), NULL;
+        return (void) coco_vmm_failed(error, "QEMU tells no measurement: is this an SEV guest?"),
+               NULL;
     if (!coco_sev_measurement_parse(report->measurement, measure, nonce, error))
         return NULL;
     if (report->policy != policy)
-        return (void) complain(error, "the guest was started with policy 0x%x, asked for was 0x%x",
-                               report->policy, policy),
+        return (void) coco_vmm_failed(error,
+                                      "the guest was started with policy 0x%x, asked for was 0x%x",
+                                      report->policy, policy),
                NULL;
     object = json_object_new_object();
     json_object_object_add(object, "version", json_object_new_string(REQUEST_VERSION));
@@ -150,7 +137,9 @@ parse_object(const char *text, size_t len, const char *what, GError **error)
     json_object *object = NULL;
 
     if (len > COCO_SEV_MAX_ANSWER)
-        return (void) complain(error, "%s has more than %u bytes", what, COCO_SEV_MAX_ANSWER), NULL;
+        return (void) coco_vmm_failed(error, "%s has more than %u bytes", what,
+                                      COCO_SEV_MAX_ANSWER),
+               NULL;
     tokener = json_tokener_new_ex(MAX_DEPTH);
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 |
                                         JSON_TOKENER_ALLOW_TRAILING_CHARS);
@@ -165,7 +154,7 @@ parse_object(const char *text, size_t len, const char *what, GError **error)
     json_tokener_free(tokener);
     if (object == NULL || !json_object_is_type(object, json_type_object)) {
         json_object_put(object);
-        return (void) complain(error, "%s is not one JSON object", what), NULL;
+        return (void) coco_vmm_failed(error, "%s is not one JSON object", what), NULL;
     }
     return object;
 }
@@ -186,8 +175,8 @@ member_uint(json_object *object, const char *key, int64_t max, unsigned int *out
     int64_t number = json_object_get_int64(value);
 
     if (!json_object_is_type(value, json_type_int) || number < 0 || number > max)
-        return complain(error, "'%s' of the request is not a number up to %" G_GINT64_FORMAT, key,
-                        max);
+        return coco_vmm_failed(error, "'%s' of the request is not a number up to %" G_GINT64_FORMAT,
+                               key, max);
     *out = (unsigned int) number;
     return true;
 }
@@ -198,11 +187,11 @@ read_request(json_object *object, CocoSevReport *out_report, CocoTee *out_tee, G
     const char *tee = member(object, "tee");
 
     if (g_strcmp0(member(object, "version"), REQUEST_VERSION) != 0)
-        return complain(error, "the version of the request is not " REQUEST_VERSION);
+        return coco_vmm_failed(error, "the version of the request is not " REQUEST_VERSION);
     if (g_strcmp0(tee, "sev") != 0 && g_strcmp0(tee, "sev-es") != 0)
-        return complain(error, "'tee' of the request is neither sev nor sev-es");
+        return coco_vmm_failed(error, "'tee' of the request is neither sev nor sev-es");
     if (member(object, "measurement") == NULL)
-        return complain(error, "the request has no measurement");
+        return coco_vmm_failed(error, "the request has no measurement");
     *out_tee = strcmp(tee, "sev") == 0 ? COCO_TEE_SEV : COCO_TEE_SEV_ES;
     return member_uint(object, "api_major", UINT8_MAX, &out_report->api_major, error) &&
            member_uint(object, "api_minor", UINT8_MAX, &out_report->api_minor, error) &&
@@ -247,7 +236,7 @@ refuse(const char *reason, GError **error)
             *c = ' ';
     }
     valid = g_utf8_make_valid(line, -1);
-    return complain(error, "refused: %s", valid);
+    return coco_vmm_failed(error, "refused: %s", valid);
 }
 
 static bool
@@ -258,16 +247,17 @@ read_secret(json_object *object, CocoSevAnswer *answer, GError **error)
     json_object *address = json_object_object_get(object, "secret_address");
 
     if (header == NULL && secret == NULL)
-        return address == NULL || complain(error, "the answer has an address and no secret");
+        return address == NULL || coco_vmm_failed(error, "the answer has an address and no secret");
     if (header == NULL || secret == NULL)
-        return complain(error, "the answer has only one of secret_header and secret");
+        return coco_vmm_failed(error, "the answer has only one of secret_header and secret");
     if (decode(header, NULL, COCO_SEV_HEADER_SIZE, true) == 0)
-        return complain(error, "secret_header is not base64 of %u bytes", COCO_SEV_HEADER_SIZE);
+        return coco_vmm_failed(error, "secret_header is not base64 of %u bytes",
+                               COCO_SEV_HEADER_SIZE);
     if (decode(secret, NULL, COCO_SEV_MAX_SECRET, false) == 0)
-        return complain(error, "secret is not base64 of 1 to %u bytes", COCO_SEV_MAX_SECRET);
+        return coco_vmm_failed(error, "secret is not base64 of 1 to %u bytes", COCO_SEV_MAX_SECRET);
     if (address != NULL &&
         (!json_object_is_type(address, json_type_int) || json_object_get_int64(address) < 0))
-        return complain(error, "secret_address is not an address");
+        return coco_vmm_failed(error, "secret_address is not an address");
     answer->header = g_strdup(header);
     answer->secret = g_strdup(secret);
     answer->has_address = address != NULL;
@@ -291,7 +281,7 @@ coco_sev_answer_parse(const char *text, size_t len, CocoSevAnswer *out_answer, G
     else if (g_strcmp0(decision, "refuse") == 0)
         accepted = refuse(member(object, "reason"), error);
     else
-        accepted = complain(error, "the answer's decision is neither accept nor refuse");
+        accepted = coco_vmm_failed(error, "the answer's decision is neither accept nor refuse");
     json_object_put(object);
     if (!accepted)
         return false;
@@ -323,5 +313,5 @@ coco_sev_attest_check(const CocoSevReport *report, const uint8_t *launch_digest,
      * by the time it takes, how much of it was right. */
     if (CRYPTO_memcmp(expected.bytes, measure, sizeof measure) == 0)
         return true;
-    return complain(error, "the measurement differs from what was expected");
+    return coco_vmm_failed(error, "the measurement differs from what was expected");
 }

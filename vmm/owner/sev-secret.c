@@ -117,11 +117,9 @@ coco_sev_secret_seal(const CocoSevSecret *secrets, size_t n_secrets, const CocoS
     uint8_t own_iv[IV_SIZE];
     bool sealed;
 
-    if (padded == 0 || padded > COCO_SEV_MAX_SECRET) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "the secrets have more than %u bytes together", COCO_SEV_MAX_SECRET);
-        return false;
-    }
+    if (padded == 0 || padded > COCO_SEV_MAX_SECRET)
+        return coco_vmm_bad_config(error, "the secrets have more than %u bytes together",
+                                   COCO_SEV_MAX_SECRET);
     table = g_malloc0(padded);
     fill_table(table, size, secrets, n_secrets);
     if (iv != NULL)
@@ -131,9 +129,7 @@ coco_sev_secret_seal(const CocoSevSecret *secrets, size_t n_secrets, const CocoS
              make_header(table, padded, keys->tik, measure, own_iv, header);
     if (!sealed) {
         explicit_bzero(table, padded);
-        g_set_error_literal(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                            "seal the secrets: OpenSSL failed");
-        return false;
+        return coco_vmm_failed(error, "seal the secrets: OpenSSL failed");
     }
     *out_header = g_base64_encode(header, sizeof header);
     *out_secret = g_base64_encode(table, padded);

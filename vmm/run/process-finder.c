@@ -358,9 +358,7 @@ coco_host_process_end_all(const char *run_dir, GError **error)
         if (!end_round(processes, error))
             return false;
     }
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                "end the processes of '%s': new ones keep appearing", run_dir);
-    return false;
+    return coco_vmm_failed(error, "end the processes of '%s': new ones keep appearing", run_dir);
 }
 
 static void
@@ -428,7 +426,5 @@ coco_host_process_kill_all(const char *run_dir, int timeout_ms, pid_t *out_qemu_
             return false;
         }
     }
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                "end the processes of '%s': new ones keep appearing", run_dir);
-    return false;
+    return coco_vmm_failed(error, "end the processes of '%s': new ones keep appearing", run_dir);
 }

@@ -107,10 +107,9 @@ coco_uid_pool_claim(const char *pool, const char *run_dir, const CocoUidRange *r
             return coco_vmm_error_errno(error, errno, "claim user %u for '%s'", (unsigned int) uid,
                                         run_dir);
     }
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                "claim a user for QEMU: all of [host] qemu_uid_range = %u-%u are taken",
-                (unsigned int) range->first, (unsigned int) range->last);
-    return false;
+    return coco_vmm_failed(error,
+                           "claim a user for QEMU: all of [host] qemu_uid_range = %u-%u are taken",
+                           (unsigned int) range->first, (unsigned int) range->last);
 }
 
 void

@@ -263,12 +263,10 @@ coco_boot_files_check(const CocoBootFiles *files, GError **error)
 
         if (files->fds[i] < 0)
             continue;
-        if (stat(files->paths[i], &now) < 0 || !same(&now, &files->opened[i], files->copied)) {
-            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                        "start VM: [guest] %s: '%s' was changed while it was measured and started",
-                        kinds[i].name, files->paths[i]);
-            return false;
-        }
+        if (stat(files->paths[i], &now) < 0 || !same(&now, &files->opened[i], files->copied))
+            return coco_vmm_failed(
+                error, "start VM: [guest] %s: '%s' was changed while it was measured and started",
+                kinds[i].name, files->paths[i]);
     }
     return true;
 }

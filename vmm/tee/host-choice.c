@@ -88,11 +88,9 @@ choose_accel(const CocoVmConfig *config, const CocoHostPaths *paths, CocoHostCho
     }
     kvm = kvm_runs(paths, &choice->accel_reason);
     choice->accel = kvm ? COCO_ACCEL_KVM : COCO_ACCEL_TCG;
-    if (asked == COCO_ACCEL_KVM && !kvm) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "accel = kvm is not possible on this host: %s", choice->accel_reason);
-        return false;
-    }
+    if (asked == COCO_ACCEL_KVM && !kvm)
+        return coco_vmm_bad_config(error, "accel = kvm is not possible on this host: %s",
+                                   choice->accel_reason);
     return true;
 }
 
@@ -110,11 +108,9 @@ choose_transport(const CocoVmConfig *config, const CocoHostPaths *paths, CocoHos
     }
     vsock = opens(paths->vhost_vsock, &choice->transport_reason);
     choice->transport = vsock ? COCO_TRANSPORT_VSOCK : COCO_TRANSPORT_CHANNEL;
-    if (asked == COCO_TRANSPORT_VSOCK && !vsock) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "transport = vsock is not possible on this host: %s", choice->transport_reason);
-        return false;
-    }
+    if (asked == COCO_TRANSPORT_VSOCK && !vsock)
+        return coco_vmm_bad_config(error, "transport = vsock is not possible on this host: %s",
+                                   choice->transport_reason);
     return true;
 }
 

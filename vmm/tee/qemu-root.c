@@ -108,11 +108,9 @@ keep_quotes(const char *root, const char *quote_socket, GError **error)
 
     if (directory == NULL || access(directory, F_OK) < 0)
         return true;
-    if (strcmp(directory, "/") == 0) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "make a root for QEMU: the directory of '%s' is the host's root", path);
-        return false;
-    }
+    if (strcmp(directory, "/") == 0)
+        return coco_vmm_bad_config(
+            error, "make a root for QEMU: the directory of '%s' is the host's root", path);
     return keep(root, directory, 0, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, error);
 }
 

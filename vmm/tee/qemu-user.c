@@ -38,12 +38,10 @@ coco_qemu_user_find(const char *name, CocoQemuUser *out_user, GError **error)
 
     errno = 0;
     entry = getpwnam(name);
-    if (entry == NULL) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "find QEMU user '%s': %s (see [host] qemu_user)", name,
-                    errno != 0 && errno != ENOENT ? g_strerror(errno) : "no such user");
-        return false;
-    }
+    if (entry == NULL)
+        return coco_vmm_bad_config(error, "find QEMU user '%s': %s (see [host] qemu_user)", name,
+                                   errno != 0 && errno != ENOENT ? g_strerror(errno)
+                                                                 : "no such user");
     *out_user = (CocoQemuUser){ g_strdup(name), entry->pw_uid, entry->pw_gid };
     return true;
 }
@@ -204,14 +202,10 @@ coco_qemu_user_check(const CocoQemuUser *user, const char *what, const char *pat
     if (finding.err == 0)
         return true;
     if (finding.closed_at > 0)
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "open %s '%s': user '%s' may not search directory '%.*s'", what, path,
-                    user->name, finding.closed_at, path);
-    else
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BAD_CONFIG,
-                    "open %s '%s' as user '%s': %s", what, path, user->name,
-                    g_strerror(finding.err));
-    return false;
+        return coco_vmm_bad_config(error, "open %s '%s': user '%s' may not search directory '%.*s'",
+                                   what, path, user->name, finding.closed_at, path);
+    return coco_vmm_bad_config(error, "open %s '%s' as user '%s': %s", what, path, user->name,
+                               g_strerror(finding.err));
 }
 
 bool

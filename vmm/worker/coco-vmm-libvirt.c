@@ -483,10 +483,8 @@ change_disks(const Options *options, CocoLaunchReport *report, GError **error)
         coco_hotplug_parse_slots(attach ? options->attach : options->detach);
     g_autoptr(virDomain) domain = NULL;
 
-    if (slots == NULL || (attach && options->disks == NULL)) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "no slots or disks are named");
-        return false;
-    }
+    if (slots == NULL || (attach && options->disks == NULL))
+        return coco_vmm_failed(error, "no slots or disks are named");
     domain = find_domain(options, report, error);
     if (domain == NULL && attach)
         coco_hotplug_free_slots(run_dir, slots);

@@ -13,7 +13,7 @@ coco_libvirt_error(GError **error, const char *what)
 {
     const virError *last = virGetLastError();
 
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "%s: %s", what,
-                last != NULL && last->message != NULL ? last->message : "libvirt gave no reason");
-    return false;
+    return coco_vmm_failed(error, "%s: %s", what,
+                           last != NULL && last->message != NULL ? last->message
+                                                                 : "libvirt gave no reason");
 }

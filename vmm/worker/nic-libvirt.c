@@ -99,10 +99,8 @@ coco_nics_attach(virDomain *domain, const char *word, int first_fd, bool ports, 
 {
     g_auto(CocoVmNics) nics = { 0 };
 
-    if (!coco_vm_nics_parse_word(word, first_fd, &nics)) {
-        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "read interfaces '%s'", word);
-        return false;
-    }
+    if (!coco_vm_nics_parse_word(word, first_fd, &nics))
+        return coco_vmm_failed(error, "read interfaces '%s'", word);
     for (size_t i = 0; i < nics.n; i++) {
         g_autofree char *name = coco_vm_nic_name(i);
 

@@ -25,9 +25,7 @@ check_reply(const char *what, const char *reply, GError **error)
         return true;
     if (json_object_is_type(failure, json_type_object))
         description = coco_json_string(failure, "desc");
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "%s: QEMU: %s", what,
-                description != NULL ? description : reply);
-    return false;
+    return coco_vmm_failed(error, "%s: QEMU: %s", what, description != NULL ? description : reply);
 }
 
 bool

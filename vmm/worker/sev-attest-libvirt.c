@@ -124,9 +124,8 @@ enter(Attest *attest, CocoSevAttestEvent *out_event, GError **error)
     case COCO_N_SEV_ATTEST_STATES:
         break;
     }
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "nothing to do when %s",
-                coco_sev_attest_state_name(attest->state));
-    return false;
+    return coco_vmm_failed(error, "nothing to do when %s",
+                           coco_sev_attest_state_name(attest->state));
 }
 
 bool
@@ -146,12 +145,10 @@ coco_sev_attest_run(virDomain *domain, const CocoSevAttestOptions *options, GErr
             g_prefix_error(error, "pre-attestation: ");
             return false;
         }
-        if (!coco_sev_attest_next(from, event, &attest.state)) {
-            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
-                        "pre-attestation: %s cannot be when %s", coco_sev_attest_event_name(event),
-                        coco_sev_attest_state_name(from));
-            return false;
-        }
+        if (!coco_sev_attest_next(from, event, &attest.state))
+            return coco_vmm_failed(error, "pre-attestation: %s cannot be when %s",
+                                   coco_sev_attest_event_name(event),
+                                   coco_sev_attest_state_name(from));
         g_debug("pre-attestation: %s --%s--> %s", coco_sev_attest_state_name(from),
                 coco_sev_attest_event_name(event), coco_sev_attest_state_name(attest.state));
     }

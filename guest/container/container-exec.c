@@ -9,6 +9,17 @@
 #include "guest/container/container-private.h"
 #include "guest/system/kernel-file.h"
 
+#define END_GRACE_MS 2000 /* for the end of a container that is on its way */
+
+/* An exec that failed as one does whose container ends. The kernel tells of the container's first
+ * process last, after all that were in its pid namespace, so its end is waited for. */
+typedef struct {
+    CocoVerb *verb; /* NULL: it was told */
+    GError *error;
+    GCancellable *cancellable;
+    guint grace_id;
+} Failure;
+
 static void
 exec_failed(CocoVerb *verb, const GError *error)
 {
@@ -29,6 +40,55 @@ set_oom_score(const CocoVerb *verb)
 }
 
 static void
+tell_failure(Failure *failure, bool ended)
+{
+    CocoVerb *verb = g_steal_pointer(&failure->verb);
+    g_autoptr(GError) end_error = NULL;
+
+    g_clear_handle_id(&failure->grace_id, g_source_remove);
+    if (ended)
+        end_error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
+                                "container %s has ended (%s)", verb->container->id,
+                                failure->error->message);
+    exec_failed(verb, ended ? end_error : failure->error);
+}
+
+static gboolean
+on_grace_over(void *user_data)
+{
+    Failure *failure = user_data;
+
+    failure->grace_id = 0;
+    g_cancellable_cancel(failure->cancellable); /* on_init_end() frees */
+    tell_failure(failure, false);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_init_end(int exit_code, const GError *error, void *user_data)
+{
+    Failure *failure = user_data;
+
+    if (failure->verb != NULL)
+        tell_failure(failure, error == NULL || error->code == COCO_TTRPC_NOT_FOUND);
+    g_error_free(failure->error);
+    g_object_unref(failure->cancellable);
+    g_free(failure);
+}
+
+static void
+await_end(CocoVerb *verb, const GError *error)
+{
+    Failure *failure = g_new0(Failure, 1);
+
+    failure->verb = verb;
+    failure->error = g_error_copy(error);
+    failure->cancellable = g_cancellable_new();
+    failure->grace_id = g_timeout_add(END_GRACE_MS, on_grace_over, failure);
+    coco_guest_process_wait(verb->container->init, failure->cancellable, on_init_end, failure);
+}
+
+static void
 on_executed(const GError *error, void *user_data)
 {
     CocoVerb *verb = user_data;
@@ -40,6 +100,9 @@ on_executed(const GError *error, void *user_data)
                                    &text)) {
         own_error = g_error_new_literal(COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND, text);
         exec_failed(verb, own_error);
+    } else if (error != NULL && verb->container->init != NULL &&
+               coco_crun_may_be_the_end(error->message)) {
+        await_end(verb, error);
     } else if (error != NULL) {
         exec_failed(verb, error);
     } else if (!coco_verb_take_process(verb, &own_error)) {

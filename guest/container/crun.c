@@ -23,6 +23,7 @@
 #define CRUN_TIMEOUT_S 120
 #define LOG_FD 3
 #define INPUT_FD 4
+#define SILENT "without a word"
 
 struct _CocoCrun {
     CocoReaper *reaper;
@@ -142,6 +143,24 @@ coco_crun_is_command_error(const char *text, const char *command, char **out_tex
     return true;
 }
 
+/* A pid namespace without its process 1 takes no new process ("cannot allocate memory") and kills
+ * those it has, the runtime's own child among them, of which crun 1.8 says nothing. Its other words
+ * are of the process that it joins. */
+bool
+coco_crun_may_be_the_end(const char *text)
+{
+    static const char *const words[] = {
+        SILENT, "fork: Cannot allocate memory", "fail startup", "is not running", "to sync socket",
+        "/ns/",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        if (strstr(text, words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
 /* What it said, or else how it ended. */
 static GError *
 run_error(const CocoCrunRun *run, const CocoChildEnd *end)
@@ -159,7 +178,7 @@ run_error(const CocoCrunRun *run, const CocoChildEnd *end)
     else if (log != NULL && WIFEXITED(end->wait_status))
         return g_error_new(COCO_TTRPC_ERROR, (int) code, "crun %s: %s", run->verb, log);
     return g_error_new(COCO_TTRPC_ERROR, (int) code, "crun %s: %s%s%s", run->verb, how,
-                       log != NULL ? "; it said: " : ", without a word", log != NULL ? log : "");
+                       log != NULL ? "; it said: " : ", " SILENT, log != NULL ? log : "");
 }
 
 static void

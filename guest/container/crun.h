@@ -58,4 +58,8 @@ char *coco_crun_error_text(const char *log);
  * callers of Start want to hear as runc says it; out_text (transfer full) is then that text. */
 bool coco_crun_is_command_error(const char *text, const char *command, char **out_text);
 
+/* For an error of `exec`: true if it is what the runtime says, or does not say, when the container
+ * ends meanwhile. Its end may not be known here yet. */
+bool coco_crun_may_be_the_end(const char *text);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoCrun, coco_crun_free)

@@ -20,7 +20,9 @@
 #include "guest/system/directory-tree.h"
 
 /* `create` starts its command at once; `exec` one that has ended before its pid is known. They end
- * with exec, because a shell that goes on may collect the child itself, as crun never does. */
+ * with exec, because a shell that goes on may collect the child itself, as crun never does. The
+ * container "ends" ends under an exec, when the runtime has gone without a word; in "silent" it
+ * only does that. */
 #define FAKE_CRUN                                                                                  \
     "#!/bin/sh\n"                                                                                  \
     "root=$2; shift 3; verb=$1; exec 5<&0\n"                                                       \
@@ -31,6 +33,10 @@
     "create-broken) fail 'mount failed';;\n"                                                       \
     "create-hangs) exec sleep 1000;;\n"                                                            \
     "create-dies) mkdir -p ${root#--root=}/dies; kill -9 $$;;\n"                                   \
+    "create-ends) sleep 1000 & echo $! >${root#--root=}-init; exec echo $! >$pid_file;;\n"         \
+    "exec-ends) (while kill -0 $$; do :; done; kill -9 $(cat ${root#--root=}-init)) "              \
+    "2>/dev/null 3>&- & exit 255;;\n"                                                              \
+    "exec-silent) exit 255;;\n"                                                                    \
     "create-*) sh -c 'cat; echo err >&2; exit 42' <&5 & exec echo $! >$pid_file;;\n"               \
     "exec-*) sh -c 'exit 8' & exec echo $! >$pid_file;;\n"                                         \
     "esac\n"
@@ -375,6 +381,56 @@ Test(container, an_exec_that_ends_early_is_not_lost, .timeout = 30)
     cr_assert_eq(code(&rig, "ExecProcess", &request.base, NULL), COCO_TTRPC_ALREADY_EXISTS);
     cr_assert_eq(simple(&rig, "CloseStdin", "c", NULL), 0);
     cr_assert_eq(wait_status(&rig, "c", ""), 42);
+}
+
+static int
+exec_in(Rig *rig, const char *id, char **out_text)
+{
+    Grpc__ExecProcessRequest request;
+    Grpc__Process process;
+    char *args[] = { (char *) "x" };
+
+    grpc__exec_process_request__init(&request);
+    grpc__process__init(&process);
+    process.args = args;
+    process.n_args = 1;
+    process.cwd = (char *) "/";
+    request.container_id = (char *) id;
+    request.exec_id = (char *) "e";
+    request.process = &process;
+    return code(rig, "ExecProcess", &request.base, out_text);
+}
+
+/* The runtime's exit is known before that of the container, which explains it. */
+Test(container, an_exec_says_that_its_container_has_ended, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+    g_autofree char *text = NULL;
+
+    rig_start(&rig);
+    cr_assert_eq(create(&rig, "ends", NULL), 0);
+    cr_assert_eq(simple(&rig, "StartContainer", "ends", NULL), 0);
+    cr_assert_eq(exec_in(&rig, "ends", &text), COCO_TTRPC_FAILED_PRECONDITION, "%s", text);
+    cr_assert_str_eq(text, "container ends has ended (crun exec: exit status 255, without a word)");
+    cr_assert_eq(wait_status(&rig, "ends", ""), 137);
+}
+
+/* Not for ever: this one goes on. */
+Test(container, an_exec_that_fails_without_a_word_says_how, .timeout = 30)
+{
+    g_auto(Rig) rig = { 0 };
+
+    rig_start(&rig);
+    cr_assert_eq(create(&rig, "silent", NULL), 0);
+    cr_assert_eq(simple(&rig, "StartContainer", "silent", NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        g_autofree char *text = NULL;
+
+        cr_assert_eq(exec_in(&rig, "silent", &text), COCO_TTRPC_INTERNAL, "%s", text);
+        cr_assert_str_eq(text, "crun exec: exit status 255, without a word");
+    }
+    cr_assert_eq(simple(&rig, "CloseStdin", "silent", NULL), 0);
+    cr_assert_eq(wait_status(&rig, "silent", ""), 42);
 }
 
 Test(container, bad_requests_have_codes, .timeout = 30)

@@ -56,6 +56,14 @@ Test(crun, commands_that_cannot_run)
     }
 }
 
+Test(crun, words_of_a_container_that_ends)
+{
+    cr_assert(coco_crun_may_be_the_end("crun exec: exit status 255, without a word"));
+    cr_assert(coco_crun_may_be_the_end("crun exec: fork: Cannot allocate memory"));
+    cr_assert(coco_crun_may_be_the_end("crun exec: the container `c` is not running"));
+    cr_assert_not(coco_crun_may_be_the_end("crun exec: chdir: No such file or directory"));
+}
+
 typedef struct {
     GMainLoop *loop;
     GError *error;

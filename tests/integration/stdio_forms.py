@@ -6,7 +6,7 @@ import os
 import select
 import time
 
-from harness import events, ociconfig, processes, wire
+from harness import events, ociconfig, paths, processes, wire
 from harness.case import contains, equal
 from harness.containerd import NAMESPACE
 from harness.shim import Shim
@@ -251,6 +251,25 @@ def test_output_is_complete_before_the_exit(case):
     data = read_to_end(out)
     equal(len(data), 3000000)
     process.end()
+
+
+def test_shutdown_cuts_no_output(case):
+    """Shutdown of what is in use is answered at once and does nothing: an exec's output goes on to its end, however slow."""
+    size = 8 << 20
+    path = fifo(case, "out")
+    out = reader(case, path)
+    process = Process(case, "sleep", "1000").start()
+    target = {2: "burst"}
+    command = ("pattern", "1", str(size))
+    equal(process.call("Exec", exec_of("burst", *command, stdout=str(path), stderr=silent(case))).code, 0)
+    equal(process.call("Start", target).code, 0)
+    equal(process.call("Shutdown").code, 0)
+    data = read_to_end(out)
+    equal((len(data), data == processes.run([paths.PATTERN, *command[1:]]).stdout), (size, True))
+    equal(wire.one(process.call("Wait", target).payload, 1), 0)
+    equal(process.call("Delete", target).code, 0)
+    equal(process.call("Kill", {3: 9}).code, 0)
+    process.end(137)
 
 
 def test_reader_that_never_comes(case):

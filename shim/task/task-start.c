@@ -10,7 +10,9 @@
 #include "shim/task/task-op.h"
 #include "shim/task/task-service.h"
 
-#define START_TIMEOUT_S 60
+/* More than the guest's own limit, 120 s for crun (guest/container/crun.c): what is slow is ended
+ * there, with its reason, and not given up here while it goes on there. */
+#define START_TIMEOUT_S 130
 #define STATUS_UNKNOWN 255   /* the guest could not say */
 #define STATUS_NOT_FOUND 127 /* as a shell reports a missing command */
 #define STATUS_NOT_STARTED 126

@@ -285,6 +285,8 @@ handle_metrics(CocoTtrpcCall *call, void *sandbox)
 {
     const Containerd__Runtime__Sandbox__V1__SandboxMetricsRequest *request =
         (const void *) coco_ttrpc_call_get_request(call);
+    const CocoPodDir *dir = coco_pod_run_dir(coco_pod_sandbox_pod(sandbox));
+    g_autoptr(CocoCgroup) cgroup = coco_cgroup_of_run_dir(coco_pod_dir_path(dir));
     g_autoptr(GError) error = NULL;
     g_autoptr(Grpc__StatsContainerResponse) usage = NULL;
     g_autoptr(Google__Protobuf__Any) data = NULL;
@@ -297,9 +299,9 @@ handle_metrics(CocoTtrpcCall *call, void *sandbox)
         return;
     /* Its number is kept after its end, and may be another process's by then. */
     if (coco_pod_vm_is_ready(coco_pod_vm(coco_pod_sandbox_pod(sandbox))))
-        usage = coco_vm_usage_read((pid_t) pid_of(sandbox), &error);
+        usage = coco_vm_usage_read((pid_t) pid_of(sandbox), cgroup, &error);
     else
-        usage = coco_vm_usage_read(0, &error);
+        usage = coco_vm_usage_read(0, NULL, &error);
     if (usage == NULL || !coco_metrics_pack(usage, coco_metrics_host_version(), &data, &error)) {
         coco_ttrpc_call_fail_error(call, error);
         return;

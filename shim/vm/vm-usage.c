@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One line of /proc to one message (vm-usage.h).
+ * Small files of the kernel to one message (vm-usage.h).
+ *
+ * Source: Linux, Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{memory,hugetlb}.rst.
  */
 #include "shim/vm/vm-usage.h"
 
@@ -52,21 +54,87 @@ to_cpu(const uint64_t *values)
     return cpu;
 }
 
+/* Adds the number in a file, if it is there. */
+static bool
+add_number(const char *directory, const char *name, uint64_t *total)
+{
+    g_autofree char *path = g_build_filename(directory, name, NULL);
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return false;
+    *total += g_ascii_strtoull(text, NULL, 10);
+    return true;
+}
+
+/* "hugetlb.2MB.current", or "hugetlb.2MB.usage_in_bytes" with v1: a file for each size of page; but
+ * not "hugetlb.2MB.rsvd.current", for what is reserved is not used yet. */
+static void
+add_huge_pages(const char *directory, uint64_t *total)
+{
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        g_auto(GStrv) parts = g_strsplit(name, ".", 4);
+
+        if (g_strv_length(parts) == 3 && strcmp(parts[0], "hugetlb") == 0 &&
+            (strcmp(parts[2], "current") == 0 || strcmp(parts[2], "usage_in_bytes") == 0))
+            (void) add_number(directory, name, total);
+    }
+}
+
+/* Of all that runs for the VM, with what no process has mapped: a guest's private memory, and the
+ * kernel's own for them. Huge pages are counted apart. False where no hierarchy counts memory. */
+static bool
+of_cgroup(const CocoCgroup *cgroup, uint64_t *out_bytes)
+{
+    const char *directory;
+    bool counted = false;
+    uint64_t total = 0;
+
+    for (size_t i = 0; cgroup != NULL && (directory = coco_cgroup_directory(cgroup, i)) != NULL;
+         i++) {
+        counted = add_number(directory, "memory.current", &total) ||
+                  add_number(directory, "memory.usage_in_bytes", &total) || counted;
+        add_huge_pages(directory, &total);
+    }
+    *out_bytes = total;
+    return counted;
+}
+
+/* The next best: what QEMU has mapped. Huge pages are not in its resident pages. */
+static uint64_t
+of_process(pid_t pid, const uint64_t *values)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", pid);
+    g_autofree char *text = NULL;
+    const char *huge = NULL;
+    uint64_t bytes = values[FIELD_RSS] * (uint64_t) sysconf(_SC_PAGESIZE);
+
+    if (g_file_get_contents(path, &text, NULL, NULL))
+        huge = strstr(text, "\nHugetlbPages:");
+    if (huge != NULL)
+        bytes += 1024 * g_ascii_strtoull(strchr(huge, ':') + 1, NULL, 10);
+    return bytes;
+}
+
 static Grpc__MemoryStats *
-to_memory(const uint64_t *values)
+to_memory(uint64_t bytes)
 {
     Grpc__MemoryStats *memory = coco_metrics_new_message(&grpc__memory_stats__descriptor);
 
     memory->usage = coco_metrics_new_message(&grpc__memory_data__descriptor);
-    memory->usage->usage = values[FIELD_RSS] * (uint64_t) sysconf(_SC_PAGESIZE);
+    memory->usage->usage = bytes;
     memory->usage->limit = UINT64_MAX;
     return memory;
 }
 
 Grpc__StatsContainerResponse *
-coco_vm_usage_read(pid_t pid, GError **error)
+coco_vm_usage_read(pid_t pid, const CocoCgroup *pod, GError **error)
 {
     uint64_t values[N_FIELDS];
+    uint64_t bytes;
     Grpc__StatsContainerResponse *usage;
     Grpc__CgroupStats *cgroup;
 
@@ -75,9 +143,11 @@ coco_vm_usage_read(pid_t pid, GError **error)
                     "read the usage of the VM: it does not run");
         return NULL;
     }
+    if (!of_cgroup(pod, &bytes))
+        bytes = of_process(pid, values);
     cgroup = coco_metrics_new_message(&grpc__cgroup_stats__descriptor);
     cgroup->cpu_stats = to_cpu(values);
-    cgroup->memory_stats = to_memory(values);
+    cgroup->memory_stats = to_memory(bytes);
     cgroup->pids_stats = coco_metrics_new_message(&grpc__pids_stats__descriptor);
     cgroup->pids_stats->current = values[FIELD_THREADS];
     usage = coco_metrics_new_message(&grpc__stats_container_response__descriptor);

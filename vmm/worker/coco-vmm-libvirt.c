@@ -39,8 +39,8 @@
 
 /*
  * libvirt runs QEMU with -no-shutdown and expects to end it itself. Nobody of libvirt will be
- * there, so QEMU must end by itself, and a panic must be told from an orderly end by the exit
- * status.
+ * there, so QEMU must end by itself. It hears of a panic on s390x only, where that is part of the
+ * machine; elsewhere the guest's kernel reboots (panic=-1), and the console has told.
  */
 #define SET_ACTION                                                                                 \
     "{\"execute\":\"set-action\",\"arguments\":{\"reboot\":\"shutdown\","                          \

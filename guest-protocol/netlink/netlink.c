@@ -17,8 +17,7 @@ coco_netlink_error(int status, GError **error, const char *format, ...)
     va_start(args, format);
     what = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "%s: %s", what, nl_geterror(status));
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "%s: %s", what, nl_geterror(status));
 }
 
 NlSock *

@@ -55,9 +55,8 @@ fail(Reader *reader, const char *format, ...)
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(reader->error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "%s: %s",
-                reader->path->len > 0 ? reader->path->str : "document", text);
-    return false;
+    return coco_ttrpc_failed(reader->error, COCO_TTRPC_INVALID_ARGUMENT, "%s: %s",
+                             reader->path->len > 0 ? reader->path->str : "document", text);
 }
 
 static bool

@@ -15,9 +15,8 @@
 static bool
 bad(GError **error, const ProtobufCMessageDescriptor *type, const char *field, const char *cause)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "%s%s%s: %s", type->name,
-                field != NULL ? "." : "", field != NULL ? field : "", cause);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT, "%s%s%s: %s", type->name,
+                             field != NULL ? "." : "", field != NULL ? field : "", cause);
 }
 
 static bool check_fields(const ProtobufCMessageDescriptor *type, CocoPbReader reader,

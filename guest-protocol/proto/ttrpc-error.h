@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include <glib.h>
 
 typedef enum {
@@ -36,3 +38,7 @@ typedef enum {
 #define COCO_TTRPC_ERROR coco_ttrpc_error_quark()
 
 GQuark coco_ttrpc_error_quark(void);
+
+/* Sets an error of that code. Always returns false, for `return coco_ttrpc_failed(…)`. */
+bool coco_ttrpc_failed(GError **error, CocoTtrpcCode code, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);

@@ -89,12 +89,10 @@ parse(const char *text, SocketAddress *out_address, socklen_t *out_length, GErro
         good = set_unix(text + strlen("unix://"), &address, out_length);
     else if (g_str_has_prefix(text, "vsock://"))
         good = set_vsock(text + strlen("vsock://"), &address, out_length);
-    if (!good) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                    "address '%s': neither unix:///PATH (under 108 bytes) nor vsock://CID:PORT",
-                    text);
-        return false;
-    }
+    if (!good)
+        return coco_ttrpc_failed(
+            error, COCO_TTRPC_INVALID_ARGUMENT,
+            "address '%s': neither unix:///PATH (under 108 bytes) nor vsock://CID:PORT", text);
     *out_address = address;
     return true;
 }

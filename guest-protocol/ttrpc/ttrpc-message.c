@@ -43,8 +43,7 @@ reader_of(const uint8_t *data, size_t length)
 static bool
 refuse(GError **error, const char *what)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "unmarshal %s", what);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT, "unmarshal %s", what);
 }
 
 static bool

@@ -104,10 +104,8 @@ watch_end_signals(Agent *agent, GError **error)
     (void) sigprocmask(SIG_BLOCK, &mask, NULL);
     (void) signal(SIGPIPE, SIG_IGN);
     fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) {
-        g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "watch signals");
-        return false;
-    }
+    if (fd < 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "watch signals");
     (void) g_unix_fd_add(fd, G_IO_IN, on_end_signal, agent);
     return true;
 }

@@ -19,9 +19,8 @@ check_extras(const Grpc__StringUser *user, uint32_t ports, GError **error)
 
     if (!has_user && ports == 0)
         return true;
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
-                "%s is not supported by this agent", has_user ? "string_user" : "stdin_port");
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_UNIMPLEMENTED, "%s is not supported by this agent",
+                             has_user ? "string_user" : "stdin_port");
 }
 
 static void

@@ -31,20 +31,15 @@ write_bundle(const CocoGuestContainer *container, Grpc__Spec *spec, GError **err
     g_autofree char *path = g_build_filename(container->bundle, "config.json", NULL);
     g_autoptr(GError) cause = NULL;
 
-    if (mkdir(container->bundle, 0700) < 0 && errno != EEXIST) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "make bundle '%s': %s",
-                    container->bundle, g_strerror(errno));
-        return false;
-    }
+    if (mkdir(container->bundle, 0700) < 0 && errno != EEXIST)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "make bundle '%s': %s",
+                                 container->bundle, g_strerror(errno));
     if (!coco_pins_make(spec, coco_layout_get_base(container->host->layout), container->bundle,
                         error))
         return false;
     json = coco_oci_spec_to_json(spec);
-    if (!g_file_set_contents_full(path, json, -1, G_FILE_SET_CONTENTS_NONE, 0600, &cause)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "write bundle: %s",
-                    cause->message);
-        return false;
-    }
+    if (!g_file_set_contents_full(path, json, -1, G_FILE_SET_CONTENTS_NONE, 0600, &cause))
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "write bundle: %s", cause->message);
     return true;
 }
 

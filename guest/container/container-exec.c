@@ -140,16 +140,13 @@ check_new_id(CocoGuestContainer *container, const char *exec_id, GError **error)
 {
     const CocoGuestProcess *old = coco_guest_container_find_process(container, exec_id, NULL);
 
-    if (old != NULL && !(coco_guest_process_has_exited(old) && old != container->init)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS,
-                    "process '%s' of container %s exists", exec_id, container->id);
-        return false;
-    }
-    if (g_hash_table_size(container->processes) >= COCO_CONTAINER_PROCESSES_MAX) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,
-                    "container %s has %d processes", container->id, COCO_CONTAINER_PROCESSES_MAX);
-        return false;
-    }
+    if (old != NULL && !(coco_guest_process_has_exited(old) && old != container->init))
+        return coco_ttrpc_failed(error, COCO_TTRPC_ALREADY_EXISTS,
+                                 "process '%s' of container %s exists", exec_id, container->id);
+    if (g_hash_table_size(container->processes) >= COCO_CONTAINER_PROCESSES_MAX)
+        return coco_ttrpc_failed(error, COCO_TTRPC_RESOURCE_EXHAUSTED,
+                                 "container %s has %d processes", container->id,
+                                 COCO_CONTAINER_PROCESSES_MAX);
     return true;
 }
 

@@ -62,8 +62,7 @@ coco_verb_fail(CocoVerb *verb, CocoTtrpcCode code, const char *format, ...)
 static bool
 fail_errno(const char *what, GError **error)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "%s: %s", what, g_strerror(errno));
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "%s: %s", what, g_strerror(errno));
 }
 
 /* Paths of sockets are short, ids are not: so the name is the descriptor's number, which is unique.
@@ -191,11 +190,8 @@ coco_verb_take_process(CocoVerb *verb, GError **error)
         if (master < 0 || !coco_guest_process_set_terminal(verb->process, master, error))
             return false;
     }
-    if (!g_file_get_contents(verb->pid_file, &text, NULL, NULL) || (pid = atoi(text)) <= 1) {
-        g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
-                            "crun did not tell the process id");
-        return false;
-    }
+    if (!g_file_get_contents(verb->pid_file, &text, NULL, NULL) || (pid = atoi(text)) <= 1)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "crun did not tell the process id");
     coco_guest_process_started(verb->process, pid);
     watched = g_new0(Watched, 1);
     watched->container = coco_guest_container_ref(verb->container);

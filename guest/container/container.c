@@ -330,9 +330,8 @@ coco_guest_container_check_running(const CocoGuestContainer *container, GError *
 {
     if (container->state == COCO_CONTAINER_RUNNING || container->state == COCO_CONTAINER_CREATED)
         return true;
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
-                "container %s is not running", container->id);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_FAILED_PRECONDITION, "container %s is not running",
+                             container->id);
 }
 
 CocoGuestProcess *

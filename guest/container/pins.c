@@ -26,9 +26,8 @@ fail(const char *what, const char *path, GError **error)
 {
     g_autofree char *shown = g_strescape(path, NULL);
 
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "%s '%.300s': %s", what, shown,
-                g_strerror(errno));
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "%s '%.300s': %s", what, shown,
+                             g_strerror(errno));
 }
 
 static bool
@@ -54,9 +53,8 @@ check_type(const Grpc__Mount *mount, GError **error)
     if (g_strv_contains(allowed, mount->type))
         return true;
     shown = g_strescape(mount->type, NULL);
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                "a container has no mounts of type '%.32s'", shown);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                             "a container has no mounts of type '%.32s'", shown);
 }
 
 static bool
@@ -156,11 +154,9 @@ coco_pins_make(Grpc__Spec *spec, const char *base, const char *bundle, GError **
         g_prefix_error(error, "root file system: ");
         return false;
     }
-    if (spec->n_mounts > MOUNTS_MAX) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                    "OCI spec: more than %d mounts", MOUNTS_MAX);
-        return false;
-    }
+    if (spec->n_mounts > MOUNTS_MAX)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                                 "OCI spec: more than %d mounts", MOUNTS_MAX);
     if (mkdir(directory, 0700) < 0)
         return fail("make directory", directory, error);
     if (!pin(root, root_target, &spec->root->path, error))

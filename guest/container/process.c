@@ -160,11 +160,9 @@ coco_guest_process_set_terminal(CocoGuestProcess *process, int master, GError **
     g_auto(CocoFd) writer = fcntl(console, F_DUPFD_CLOEXEC, 3);
 
     /* One open file for all three, so not blocking holds for all. */
-    if (reader < 0 || writer < 0 || fcntl(console, F_SETFL, O_NONBLOCK) < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "take terminal: %s",
-                    g_strerror(errno));
-        return false;
-    }
+    if (reader < 0 || writer < 0 || fcntl(console, F_SETFL, O_NONBLOCK) < 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "take terminal: %s",
+                                 g_strerror(errno));
     process->console = coco_fd_steal(&console);
     process->outputs[0] = coco_output_new(coco_fd_steal(&reader));
     process->input = coco_input_new(coco_fd_steal(&writer));
@@ -281,20 +279,12 @@ coco_guest_process_signal(CocoGuestProcess *process, uint32_t signal, GError **e
     g_autofree char *status = NULL;
     int number = (int) signal;
 
-    if (signal > (uint32_t) SIGRTMAX) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "no signal %u", signal);
-        return false;
-    }
-    if (process->exited) {
-        g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND,
-                            "process already finished");
-        return false;
-    }
-    if (process->pid == 0) {
-        g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
-                            "process is not started");
-        return false;
-    }
+    if (signal > (uint32_t) SIGRTMAX)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT, "no signal %u", signal);
+    if (process->exited)
+        return coco_ttrpc_failed(error, COCO_TTRPC_NOT_FOUND, "process already finished");
+    if (process->pid == 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_FAILED_PRECONDITION, "process is not started");
     if (number > 0 && g_file_get_contents(path, &status, NULL, NULL) &&
         coco_guest_process_init_would_drop(status, number)) {
         process->emulated_signal = number;
@@ -318,16 +308,11 @@ coco_guest_process_resize(CocoGuestProcess *process, uint32_t rows, uint32_t col
         .ws_col = (unsigned short) MIN(columns, G_MAXUSHORT),
     };
 
-    if (process->console < 0) {
-        g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_FAILED_PRECONDITION,
-                            "process has no terminal");
-        return false;
-    }
-    if (ioctl(process->console, TIOCSWINSZ, &size) < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "resize terminal: %s",
-                    g_strerror(errno));
-        return false;
-    }
+    if (process->console < 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_FAILED_PRECONDITION, "process has no terminal");
+    if (ioctl(process->console, TIOCSWINSZ, &size) < 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "resize terminal: %s",
+                                 g_strerror(errno));
     return true;
 }
 

@@ -24,8 +24,7 @@ set_string(char **field, const char *value)
 static bool
 refuse(GError **error, const char *text)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "OCI spec: %s", text);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT, "OCI spec: %s", text);
 }
 
 bool

@@ -369,11 +369,9 @@ coco_stdio_pipe(bool agent_reads, int *out_agent, int *out_child, GError **error
     int ends[2];
     int agent;
 
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "make pipe: %s",
-                    g_strerror(errno));
-        return false;
-    }
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_RESOURCE_EXHAUSTED, "make pipe: %s",
+                                 g_strerror(errno));
     agent = agent_reads ? ends[0] : ends[1];
     (void) fcntl(agent, F_SETPIPE_SZ, PIPE_SIZE);
     (void) fcntl(agent, F_SETFL, O_NONBLOCK);

@@ -29,9 +29,8 @@
 static bool
 refuse(GError **error, const Types__Interface *interface, const char *what)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "interface '%s': %s",
-                interface->name, what);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT, "interface '%s': %s",
+                             interface->name, what);
 }
 
 /* The address of a request's entry; NULL with error set. (transfer full) */

@@ -254,11 +254,8 @@ add_neighbour(NlSock *sock, NlCache *links, const Types__ARPNeighbor *entry, GEr
 
     if (link == NULL)
         return false;
-    if (entry->toipaddress == NULL) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                    "a neighbour has no address");
-        return false;
-    }
+    if (entry->toipaddress == NULL)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT, "a neighbour has no address");
     address = coco_netlink_address(entry->toipaddress->address, error);
     if (address == NULL)
         return false;

@@ -28,9 +28,8 @@ fail(const char *verb, const Grpc__CopyFileRequest *request, GError **error)
     int saved_errno = errno;
     g_autofree char *shown = g_strescape(request->path, NULL);
 
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "%s '%.300s': %s", verb, shown,
-                g_strerror(saved_errno));
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "%s '%.300s': %s", verb, shown,
+                             g_strerror(saved_errno));
 }
 
 static bool
@@ -126,9 +125,8 @@ check(const Grpc__CopyFileRequest *request, const char *name, GError **error)
         request->offset + (int64_t) request->data.len <= MAX(request->file_size, PATH_MAX) &&
         strlen(name) + strlen(UNFINISHED) <= NAME_MAX)
         return true;
-    g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                        "offset, size or name of the file makes no sense");
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                             "offset, size or name of the file makes no sense");
 }
 
 bool
@@ -151,7 +149,6 @@ coco_copy_file(const char *shared, const Grpc__CopyFileRequest *request, GError 
         return copy_directory(directory, name, request, error);
     if (S_ISREG(request->file_mode) || (request->file_mode & S_IFMT) == 0)
         return copy_regular(directory, name, request, error);
-    g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                        "only files, directories and links can be copied");
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                             "only files, directories and links can be copied");
 }

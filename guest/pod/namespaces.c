@@ -167,10 +167,8 @@ coco_namespaces_publish_resolv_conf(const char *path, GError **error)
     if (getpid() != 1)
         return true;
     (void) unlink("/etc/resolv.conf");
-    if (symlink(path, "/etc/resolv.conf") < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "link /etc/resolv.conf: %s",
-                    g_strerror(errno));
-        return false;
-    }
+    if (symlink(path, "/etc/resolv.conf") < 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "link /etc/resolv.conf: %s",
+                                 g_strerror(errno));
     return true;
 }

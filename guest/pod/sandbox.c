@@ -286,25 +286,17 @@ check_new(const CocoGuestSandbox *sandbox, const Grpc__CreateContainerRequest *r
         return false;
     if (*request->exec_id != '\0' && !coco_paths_check_id("exec id", request->exec_id, error))
         return false;
-    if (g_hash_table_contains(sandbox->containers, id)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "container %s exists", id);
-        return false;
-    }
-    if (g_strv_contains(reserved, id)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                    "container id '%s' is reserved", id);
-        return false;
-    }
-    if (g_hash_table_size(sandbox->containers) >= COCO_SANDBOX_CONTAINERS_MAX) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,
-                    "the sandbox has %d containers", COCO_SANDBOX_CONTAINERS_MAX);
-        return false;
-    }
-    if (request->n_devices > 0 || request->n_shared_mounts > 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
-                    "this agent takes no hot-plugged devices and shared mounts yet");
-        return false;
-    }
+    if (g_hash_table_contains(sandbox->containers, id))
+        return coco_ttrpc_failed(error, COCO_TTRPC_ALREADY_EXISTS, "container %s exists", id);
+    if (g_strv_contains(reserved, id))
+        return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                                 "container id '%s' is reserved", id);
+    if (g_hash_table_size(sandbox->containers) >= COCO_SANDBOX_CONTAINERS_MAX)
+        return coco_ttrpc_failed(error, COCO_TTRPC_RESOURCE_EXHAUSTED,
+                                 "the sandbox has %d containers", COCO_SANDBOX_CONTAINERS_MAX);
+    if (request->n_devices > 0 || request->n_shared_mounts > 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_UNIMPLEMENTED,
+                                 "this agent takes no hot-plugged devices and shared mounts yet");
     return true;
 }
 

@@ -51,9 +51,8 @@ is_there(const char *root, const Grpc__Storage *storage, GError **error)
     }
     if (device == NULL || can_be_opened(root, device))
         return true;
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_NOT_FOUND, "open disk '%s': it is not ready",
-                device);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_NOT_FOUND, "open disk '%s': it is not ready",
+                             device);
 }
 
 /* True when there is nothing to wait for; else error says what is missing. */

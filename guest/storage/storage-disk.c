@@ -49,12 +49,10 @@ mount_disk(CocoStoragePlace *place, const Grpc__Storage *storage, const char *pa
     g_autofree char *data = NULL;
     unsigned long flags;
 
-    if (!g_strv_contains(allowed, storage->fstype)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                    "disk '%.100s': the guest image has no file system '%.32s'", storage->source,
-                    storage->fstype);
-        return false;
-    }
+    if (!g_strv_contains(allowed, storage->fstype))
+        return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                                 "disk '%.100s': the guest image has no file system '%.32s'",
+                                 storage->source, storage->fstype);
     if (!coco_storage_parse_options(storage, &flags, &data, error))
         return false;
     device = coco_block_device_find("/sys", storage->source, error);
@@ -81,8 +79,7 @@ coco_storage_is_layer(const Grpc__Storage *storage)
 static bool
 refuse(const char *cause, GError **error)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "layers: %s", cause);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT, "layers: %s", cause);
 }
 
 static bool
@@ -202,12 +199,10 @@ mount_overlay(CocoStoragePlace *place, const Layers *layers, GError **error)
     if (fchdir(directory) < 0 || mount("overlay", target_path, "overlay", 0, options) < 0)
         failure = errno;
     (void) !chdir("/");
-    if (failure != 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
-                    "mount overlay of %zu layers on '%s': %s", layers->n_lower, place->path,
-                    g_strerror(failure));
-        return false;
-    }
+    if (failure != 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL,
+                                 "mount overlay of %zu layers on '%s': %s", layers->n_lower,
+                                 place->path, g_strerror(failure));
     return coco_storage_place_add(place, place->path, false, error);
 }
 

@@ -132,10 +132,9 @@ refuse(const Grpc__Storage *storage, const char *option, GError **error)
 {
     g_autofree char *shown = g_strescape(option, NULL);
 
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                "storage '%.300s': a %.32s has no option '%.100s'", storage->mount_point,
-                kind_of(storage), shown);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                             "storage '%.300s': a %.32s has no option '%.100s'",
+                             storage->mount_point, kind_of(storage), shown);
 }
 
 bool
@@ -184,11 +183,10 @@ coco_storage_parse_remount(const Grpc__Storage *storage, unsigned long mounted_f
     rest.n_options = options->len;
     if (!coco_storage_parse_options(&rest, &flags, &unused, error))
         return false;
-    if (flags != 0 && flags != mounted_flags) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                    "storage '%.300s': it was mounted with other flags", storage->mount_point);
-        return false;
-    }
+    if (flags != 0 && flags != mounted_flags)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                                 "storage '%.300s': it was mounted with other flags",
+                                 storage->mount_point);
     *out_data = g_string_free(g_steal_pointer(&data), FALSE);
     return true;
 }

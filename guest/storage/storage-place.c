@@ -186,11 +186,9 @@ coco_storage_place_add(CocoStoragePlace *place, const char *path, bool is_disk, 
 
     if (fd < 0)
         return false;
-    if (!read_status(fd, &status)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "look at '%.300s': %s", path,
-                    g_strerror(errno));
-        return false;
-    }
+    if (!read_status(fd, &status))
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "look at '%.300s': %s", path,
+                                 g_strerror(errno));
     mounted = g_new(Mount, 1);
     *mounted = (Mount){ .path = g_strdup(path),
                         .id = status.stx_mnt_id,

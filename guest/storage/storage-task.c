@@ -139,11 +139,9 @@ adopt_all(CocoStorageTask *task, const char *text, GError **error)
     g_autofree char *cause = NULL;
     int code;
 
-    if (result == NULL) {
-        g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
-                            "mount storages: the result cannot be read");
-        return false;
-    }
+    if (result == NULL)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL,
+                                 "mount storages: the result cannot be read");
     g_variant_get(result, "(i^ay@a" COCO_STORAGE_PLACE_TYPE ")", &code, &cause, &places);
     for (size_t i = 0; i < g_variant_n_children(places); i++) {
         g_autoptr(GVariant) packed = g_variant_get_child_value(places, i);

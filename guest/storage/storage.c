@@ -30,11 +30,9 @@ coco_storage_mount(CocoStoragePlace *place, const Grpc__Storage *storage, const 
 
     if (target < 0)
         return false;
-    if (mount(source, target_path, storage->fstype, flags, data) < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "mount %s '%s' on '%s': %s",
-                    storage->fstype, source, storage->mount_point, g_strerror(errno));
-        return false;
-    }
+    if (mount(source, target_path, storage->fstype, flags, data) < 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "mount %s '%s' on '%s': %s",
+                                 storage->fstype, source, storage->mount_point, g_strerror(errno));
     return coco_storage_place_add(place, path, g_str_has_prefix(source, "/dev/"), error);
 }
 
@@ -43,10 +41,9 @@ check_fstype(const Grpc__Storage *storage, const char *const *allowed, GError **
 {
     if (g_strv_contains(allowed, storage->fstype))
         return true;
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                "storage driver '%s' has no file system type '%.32s'", storage->driver,
-                storage->fstype);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                             "storage driver '%s' has no file system type '%.32s'", storage->driver,
+                             storage->fstype);
 }
 
 /* ---- owner ---- */
@@ -60,11 +57,10 @@ parse_number(const Grpc__Storage *storage, const char *key, unsigned int base, g
 
         if (g_str_has_prefix(option, key) &&
             !g_ascii_string_to_unsigned(option + strlen(key), base, 0,
-                                        base == 8 ? 07777 : G_MAXUINT32 - 1, out_number, NULL)) {
-            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                        "storage '%.300s': option '%s' has no number", storage->mount_point, key);
-            return false;
-        }
+                                        base == 8 ? 07777 : G_MAXUINT32 - 1, out_number, NULL))
+            return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                                     "storage '%.300s': option '%s' has no number",
+                                     storage->mount_point, key);
     }
     return true;
 }
@@ -91,11 +87,9 @@ set_owner(const CocoStoragePlace *place, const Grpc__Storage *storage, GError **
         return false;
     path = g_strdup_printf("/proc/self/fd/%d", fd);
     if ((group != G_MAXUINT32 && chown(path, (uid_t) -1, (gid_t) group) < 0) ||
-        chmod(path, (mode_t) mode) < 0) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "set owner of '%s': %s",
-                    storage->mount_point, g_strerror(errno));
-        return false;
-    }
+        chmod(path, (mode_t) mode) < 0)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "set owner of '%s': %s",
+                                 storage->mount_point, g_strerror(errno));
     return true;
 }
 
@@ -151,11 +145,9 @@ add_overlay_directory(const CocoStoragePlace *place, const char *name, GArray *f
 
     if (path == NULL)
         return false;
-    if (strpbrk(path, "\\,") != NULL) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT,
-                    "overlay: directory '%.300s' has a comma or a backslash", path);
-        return false;
-    }
+    if (strpbrk(path, "\\,") != NULL)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT,
+                                 "overlay: directory '%.300s' has a comma or a backslash", path);
     fd = coco_paths_open_place(place->table->base, path, error);
     if (fd < 0)
         return false;
@@ -269,10 +261,9 @@ refuse(const Grpc__Storage *storage, const char *what, const char *value, GError
 {
     g_autofree char *shown = g_strescape(value, NULL);
 
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
-                "storage driver '%.64s': %s '%.100s' is not supported by this agent",
-                storage->driver, what, shown);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_UNIMPLEMENTED,
+                             "storage driver '%.64s': %s '%.100s' is not supported by this agent",
+                             storage->driver, what, shown);
 }
 
 /* What a storage may ask for besides its options; what is not done is refused. driver: nullable, of
@@ -455,11 +446,9 @@ coco_storages_add(CocoStorages *storages, Grpc__Storage *const *list, size_t cou
 {
     unsigned int before = storages->places->len;
 
-    if (count > COCO_STORAGES_MAX || before + count > COCO_STORAGES_MAX) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED, "more than %d storages",
-                    COCO_STORAGES_MAX);
-        return false;
-    }
+    if (count > COCO_STORAGES_MAX || before + count > COCO_STORAGES_MAX)
+        return coco_ttrpc_failed(error, COCO_TTRPC_RESOURCE_EXHAUSTED, "more than %d storages",
+                                 COCO_STORAGES_MAX);
     if (!add_all(storages, list, count, error)) {
         unuse_to(storages, before);
         return false;
@@ -482,9 +471,8 @@ remount(const CocoStoragePlace *place, const Grpc__Storage *storage, GError **er
         return false;
     if (mount("tmpfs", path, "tmpfs", MS_REMOUNT | place->flags, data) == 0)
         return true;
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "remount '%s': %s",
-                storage->mount_point, g_strerror(errno));
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "remount '%s': %s", storage->mount_point,
+                             g_strerror(errno));
 }
 
 static bool
@@ -506,9 +494,8 @@ remount_one(const CocoStorageTable *table, const Grpc__Storage *storage, GError 
             strcmp(storage->fstype, "tmpfs") == 0)
             return remount(place, storage, error);
     }
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INVALID_ARGUMENT, "'%s' is not a mounted tmpfs",
-                storage->mount_point);
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INVALID_ARGUMENT, "'%s' is not a mounted tmpfs",
+                             storage->mount_point);
 }
 
 bool

@@ -70,11 +70,8 @@ coco_cgroup_enable_controllers(const char *directory, GError **error)
     g_auto(GStrv) names = NULL;
     g_autoptr(GString) wanted = g_string_new(NULL);
 
-    if (text == NULL) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "'%s' is not a cgroup2",
-                    directory);
-        return false;
-    }
+    if (text == NULL)
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "'%s' is not a cgroup2", directory);
     names = g_strsplit(g_strstrip(text), " ", -1);
     for (size_t i = 0; names[i] != NULL; i++) {
         if (*names[i] != '\0')

@@ -194,8 +194,7 @@ child_main(const CocoChildJob *job, const Plan *plan, int failure_fd)
 static bool
 fail(const char *what, GError **error)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "%s: %s", what, g_strerror(errno));
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "%s: %s", what, g_strerror(errno));
 }
 
 static bool

@@ -85,9 +85,8 @@ static const struct {
 static bool
 fail(const char *what, const char *object, GError **error)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "%s '%s': %s", what, object,
-                g_strerror(errno));
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "%s '%s': %s", what, object,
+                             g_strerror(errno));
 }
 
 static bool

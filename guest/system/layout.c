@@ -55,11 +55,9 @@ coco_layout_make(const CocoLayout *layout, GError **error)
                                         layout->namespaces };
 
     for (size_t i = 0; i < G_N_ELEMENTS(directories); i++) {
-        if (g_mkdir_with_parents(directories[i], 0755) < 0) {
-            g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "make directory '%s': %s",
-                        directories[i], g_strerror(errno));
-            return false;
-        }
+        if (g_mkdir_with_parents(directories[i], 0755) < 0)
+            return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "make directory '%s': %s",
+                                     directories[i], g_strerror(errno));
     }
     return true;
 }

@@ -126,8 +126,7 @@ fail(const char *name, CocoTtrpcCode code, const char *cause, GError **error)
 {
     g_autofree char *shown = g_strescape(name, NULL);
 
-    g_set_error(error, COCO_TTRPC_ERROR, (int) code, "load module '%.64s': %s", shown, cause);
-    return false;
+    return coco_ttrpc_failed(error, code, "load module '%.64s': %s", shown, cause);
 }
 
 /* Its file, or NULL when no list has it. */

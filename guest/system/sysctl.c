@@ -19,8 +19,7 @@
 static bool
 fail(GError **error, int code, const char *key, const char *cause)
 {
-    g_set_error(error, COCO_TTRPC_ERROR, code, "OCI spec: sysctl '%.200s': %s", key, cause);
-    return false;
+    return coco_ttrpc_failed(error, code, "OCI spec: sysctl '%.200s': %s", key, cause);
 }
 
 /* Dots and slashes change places: net.ipv4.conf.eth0/5.forwarding is eth0.5. So "//" is a "..": no

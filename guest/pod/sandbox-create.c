@@ -54,9 +54,8 @@ write_dns(const CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *req
     if (!g_file_set_contents_full(path, text->str, (gssize) text->len, G_FILE_SET_CONTENTS_NONE,
                                   0644, &cause) ||
         !coco_namespaces_publish_resolv_conf(path, &cause)) {
-        g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL, "write resolv.conf: %s",
-                    cause->message);
-        return false;
+        return coco_ttrpc_failed(error, COCO_TTRPC_INTERNAL, "write resolv.conf: %s",
+                                 cause->message);
     }
     return true;
 }
@@ -81,9 +80,8 @@ check_fields(const Grpc__CreateSandboxRequest *request, GError **error)
 {
     if (*request->guest_hook_path == '\0')
         return true;
-    g_set_error_literal(error, COCO_TTRPC_ERROR, COCO_TTRPC_UNIMPLEMENTED,
-                        "guest_hook_path: this agent runs no hooks");
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_UNIMPLEMENTED,
+                             "guest_hook_path: this agent runs no hooks");
 }
 
 static bool
@@ -134,9 +132,8 @@ begin_sandbox(CocoGuestSandbox *sandbox, const Grpc__CreateSandboxRequest *reque
 {
     if (sandbox->id == NULL && !sandbox->is_creating)
         return check_request(request, error) && check_fields(request, error);
-    g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_ALREADY_EXISTS, "sandbox %s exists",
-                sandbox->id != NULL ? sandbox->id : "that is being made");
-    return false;
+    return coco_ttrpc_failed(error, COCO_TTRPC_ALREADY_EXISTS, "sandbox %s exists",
+                             sandbox->id != NULL ? sandbox->id : "that is being made");
 }
 
 void

@@ -22,6 +22,7 @@
 #include "guest/pod/pid-holder.h"
 #include "guest/pod/sandbox.h"
 #include "guest/system/init-system.h"
+#include "guest/system/modprobe.h"
 #include "guest/system/modules.h"
 
 typedef struct {
@@ -208,6 +209,8 @@ main(int argc, char **argv)
     g_auto(Agent) agent = { .is_init = getpid() == 1 };
     g_autoptr(GError) error = NULL;
 
+    if (coco_modprobe_is_name(argv[0]))
+        return coco_modprobe_main(argc, argv);
     /* It is process 1, too, of the pod's pid namespace. */
     if (is_holder(argc, argv))
         return coco_pid_holder_main();

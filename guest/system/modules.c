@@ -13,6 +13,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
+#include "guest/system/module-archive.h"
 
 #define PARAMETERS_MAX 1024
 #define LIST_TIMEOUT_S 120
@@ -121,6 +122,45 @@ module_name(const char *path)
     return g_strdelimit(name, "-", '_');
 }
 
+/* One that another process has just loaded is there. */
+static int
+load_packed(const CocoModuleArchive *archive, const char *name, const char *parameters)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) module = coco_module_archive_read(archive, name, &error);
+
+    if (module == NULL)
+        return EIO;
+    if (syscall(SYS_init_module, g_bytes_get_data(module, NULL), g_bytes_get_size(module),
+                parameters) < 0 &&
+        errno != EEXIST && errno != ENODEV)
+        return errno;
+    return 0;
+}
+
+/* One that is still being loaded is not: to load it again is to wait for it. */
+static bool
+is_live(const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/sys/module/%s/initstate", name);
+    g_autofree char *state = NULL;
+
+    return g_file_get_contents(path, &state, NULL, NULL) && g_str_has_prefix(state, "live");
+}
+
+static int
+load_one(const CocoModuleArchive *archive, const char *name, const char *parameters)
+{
+    g_autofree char *path = NULL;
+
+    if (is_live(name))
+        return 0;
+    if (coco_module_archive_is_packed(archive, name))
+        return load_packed(archive, name, parameters);
+    path = g_strconcat("/lib/modules/", name, ".ko", NULL);
+    return load_file(path, parameters);
+}
+
 static bool
 fail(const char *name, CocoTtrpcCode code, const char *cause, GError **error)
 {
@@ -146,6 +186,26 @@ find_named(const char *list_path, const char *wanted)
 }
 
 bool
+coco_modules_load_demanded(const char *wanted, const char *parameters, GError **error)
+{
+    g_autofree char *main_name = g_strdelimit(g_strdup(wanted), "-", '_');
+    g_autoptr(CocoModuleArchive) archive = coco_module_archive_open(COCO_MODULES_DEMAND, NULL);
+    g_autoptr(GPtrArray) names =
+        archive != NULL ? coco_module_archive_resolve(archive, wanted) : NULL;
+
+    if (names == NULL)
+        return fail(wanted, COCO_TTRPC_NOT_FOUND, "the guest image does not have it", error);
+    for (unsigned int i = 0; i < names->len; i++) {
+        const char *name = names->pdata[i];
+        int result = load_one(archive, name, strcmp(name, main_name) == 0 ? parameters : "");
+
+        if (result != 0)
+            return fail(name, COCO_TTRPC_INTERNAL, g_strerror(result), error);
+    }
+    return true;
+}
+
+bool
 coco_modules_load_named(const char *name, char *const *parameters, size_t n_parameters,
                         GError **error)
 {
@@ -162,7 +222,7 @@ coco_modules_load_named(const char *name, char *const *parameters, size_t n_para
     if (path == NULL)
         path = find_named(COCO_MODULES_LATER_LIST, wanted);
     if (path == NULL)
-        return fail(name, COCO_TTRPC_NOT_FOUND, "the guest image does not have it", error);
+        return coco_modules_load_demanded(name, joined->str, error);
     result = load_file(path, joined->str);
     return result == 0 || fail(name, COCO_TTRPC_INTERNAL, g_strerror(result), error);
 }

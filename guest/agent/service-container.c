@@ -41,6 +41,11 @@ create_container(CocoTtrpcCall *call, void *user_data)
 void
 coco_handle_create_container(CocoTtrpcCall *call, void *user_data)
 {
+    const CocoService *service = user_data;
+    const Grpc__CreateContainerRequest *request =
+        (const Grpc__CreateContainerRequest *) coco_ttrpc_call_get_request(call);
+
+    coco_guest_sandbox_load_for(service->sandbox, request->oci);
     coco_service_after_modules(user_data, call, create_container);
 }
 

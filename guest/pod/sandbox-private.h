@@ -26,4 +26,5 @@ struct _CocoGuestSandbox {
     CocoMemoryWatch *memory_watch; /* nullable: of all containers together */
     CocoSharedFiles *files;
     CocoChildQueue *modules; /* that are loaded */
+    bool has_tables;         /* of table-modules.h: they were asked for once */
 };

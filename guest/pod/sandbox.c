@@ -6,6 +6,7 @@
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/container/spec.h"
 #include "guest/pod/sandbox-private.h"
+#include "guest/pod/table-modules.h"
 #include "guest/pod/termination-log.h"
 #include "guest/storage/disk-wait.h"
 #include "guest/system/paths.h"
@@ -142,6 +143,15 @@ CocoChildQueue *
 coco_guest_sandbox_get_modules(const CocoGuestSandbox *sandbox)
 {
     return sandbox->modules;
+}
+
+void
+coco_guest_sandbox_load_for(CocoGuestSandbox *sandbox, const Grpc__Spec *spec)
+{
+    if (sandbox->has_tables || !coco_table_modules_are_wanted(spec))
+        return;
+    sandbox->has_tables = true;
+    coco_table_modules_queue(sandbox->modules);
 }
 
 CocoSharedFiles *

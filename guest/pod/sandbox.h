@@ -60,6 +60,9 @@ CocoSharedFiles *coco_guest_sandbox_get_files(const CocoGuestSandbox *sandbox);
 /* Where drivers are loaded: one that is added there waits for those before it. (transfer none) */
 CocoChildQueue *coco_guest_sandbox_get_modules(const CocoGuestSandbox *sandbox);
 
+/* Adds what a container with this spec (nullable) needs that the kernel does not load by itself. */
+void coco_guest_sandbox_load_for(CocoGuestSandbox *sandbox, const Grpc__Spec *spec);
+
 void coco_guest_sandbox_wait_oom(CocoGuestSandbox *sandbox, GCancellable *cancellable,
                                  CocoOomEventsFunc func, void *user_data);
 

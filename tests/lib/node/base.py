@@ -25,7 +25,7 @@ IMAGE_BUILDER = TOP / "guest" / "image" / "build"
 # node names it.
 PACKAGES = ("containerd runc crun containernetworking-plugins libvirt-daemon-driver-qemu qemu-system-x86 libglib2.0-0 "
             "libjson-c5 libprotobuf-c1 libnl-3-200 libnl-route-3-200 libvirt0 busybox-static python3 kmod mount iproute2 zlib1g libssl3 libcurl4 e2fsprogs "
-            "erofs-utils").split()
+            "erofs-utils nftables iptables").split()
 SUITES = {
     "trixie": [*PACKAGES, "libxml2", "virtiofsd"],      # containerd 1.7, libvirt 11, QEMU 10
     "forky": [*PACKAGES, "libxml2-16", "virtiofsd"],    # containerd 2.1, libvirt 12, QEMU 11

@@ -42,11 +42,13 @@ def image_tar():
     """The test image, made once per build directory (and again when its maker or its program is newer)."""
     tar = paths.BUILD / "test-image.tar"
     maker = paths.TESTS / "lib" / "make-oci-image"
-    newest = max(maker.stat().st_mtime, paths.PATTERN.stat().st_mtime)
+    programs = (paths.PATTERN, paths.ECHO_SERVER)
+    newest = max(path.stat().st_mtime for path in (maker, *programs))
     with once.maker("test-image"):
         if tar.exists() and tar.stat().st_mtime >= newest:
             return tar
-        processes.run([maker, "--out", tar, "--name", IMAGE, "--file", f"{paths.PATTERN}:/bin/pattern"])
+        processes.run([maker, "--out", tar, "--name", IMAGE,
+                       *(word for path in programs for word in ("--file", f"{path}:/bin/{path.name}"))])
     return tar
 
 
@@ -65,11 +67,13 @@ class Timeout(AssertionError):
 
 class Node:
     """One containerd and what belongs to it. `base` is short: socket paths must stay under 108 bytes. cri: a function of the
-    node that gives what CRI's part of the config says; without it there is no CRI."""
+    node that gives what CRI's part of the config says; without it there is no CRI. netns: a network namespace that is the host's for
+    this one."""
 
     def __init__(self, runtime, release=containerd_release.MACHINE, env=None, run_dir=None, config=None, base=None, level="debug",
-                 cri=None):
+                 cri=None, netns=None):
         self.runtime, self.runtime_name, self.level, self.cri = runtime, RUNTIMES[runtime], level, cri
+        self.netns = netns
         self.base = base or pathlib.Path(tempfile.mkdtemp(prefix="ct-", dir=os.environ.get("TMPDIR", "/tmp")))
         self.base.chmod(0o711)  # QEMU runs as another user and must reach its files below
         self.run_dir = pathlib.Path(run_dir) if run_dir else self.base / "run"
@@ -77,7 +81,7 @@ class Node:
         self.socket = self.base / "c.sock"
         self.log = self.base / "containerd.log"
         # Without a CNI plugin CRI's pods have the host's network, which a VM cannot share.
-        network = {"network": {"model": "none"}} if cri else {}
+        network = {"network": {"model": "none"}} if cri and not netns else {}
         self.config = config or vmconfig.write(self.base / "coco.conf", **network)
         for name in ("tmp", "fifo", "opt", "run"):
             (self.base / name).mkdir(mode=0o711, exist_ok=True)
@@ -114,12 +118,13 @@ class Node:
         without = "" if self.cri else "".join(f'"{name}", ' for name in CRI)
         config.write_text(CONFIG.format(base=self.base, level=self.level, without=without) + timeouts() +
                           (self.cri(self) if self.cri else ""))
+        entering = ["nsenter", f"--net=/run/netns/{self.netns}"] if self.netns else []
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as ready:
             ready.bind(str(self.base / "ready"))
             ready.settimeout(patience.stretch(30))
             with open(self.log, "ab") as log:
                 self.daemon = processes.own(subprocess.Popen(
-                    [self.program, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    [*entering, self.program, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     env=dict(self.environment, NOTIFY_SOCKET=str(self.base / "ready")), cwd=self.base))
             try:
                 while b"READY=1" not in ready.recv(4096):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """CRI as the kubelet speaks it to containerd: gRPC calls, messages by their field numbers (k8s.io/cri-api, runtime/v1). Pods have
-the host's network, so that no CNI plugin is needed."""
+the host's network, so that no CNI plugin is needed, unless their kubelet has one of its own (cni.py)."""
+
+import contextlib
 
 from . import containerd, events, once, patience, paths, processes, wire
 
@@ -14,8 +16,9 @@ CONFIG = """
   sandbox_image = "{pause}"
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{base}/cni"
+    bin_dir = "{plugins}"
     conf_dir = "{base}/cni"
+    max_conf_num = 0
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "{snapshotter}"
 """
@@ -43,12 +46,12 @@ class Error(AssertionError):
 
 
 class Kubelet:
-    """A containerd with CRI, and the calls."""
+    """A containerd with CRI, and the calls. network: a cni.NodeNetwork, if its pods have one."""
 
-    def __init__(self, case, kind=containerd.Node):
+    def __init__(self, case, kind=containerd.Node, network=None):
         import grpc  # of Debian's python3-grpcio; only the suite cri needs it
-        self.grpc = grpc
-        self.node = case.private_node(kind, cri=self.config)
+        self.grpc, self.network, self.case = grpc, network, case
+        self.node = case.private_node(kind, cri=self.config, netns=network and network.node)
         self.logs = case.directory / "logs"
         self.logs.mkdir()
         for image in (containerd.image_tar(), pause_image()):
@@ -59,10 +62,10 @@ class Kubelet:
         self.connect()
         case.defer(lambda: self.channel.close())
 
-    @staticmethod
-    def config(node):
+    def config(self, node):
         """The default runtime, runc, must be there in any case."""
-        return CONFIG.format(pause=PAUSE, base=node.base, snapshotter=node.snapshotter) + "".join(
+        plugins = self.network.plugins(node.base) if self.network else node.base / "cni"
+        return CONFIG.format(pause=PAUSE, base=node.base, plugins=plugins, snapshotter=node.snapshotter) + "".join(
             RUNTIME.format(name=name, type=kind) for name, kind in containerd.RUNTIMES.items())
 
     def import_image(self, tar):
@@ -102,14 +105,19 @@ class Kubelet:
 
 
 class Pod:
-    def __init__(self, kubelet, shares_pid=False, cgroup_parent="", resources=None):
+    def __init__(self, kubelet, shares_pid=False, cgroup_parent="", resources=None, ports=(), annotations=None):
+        """ports: (of the container, of the host)"""
         self.kubelet, self.containers = kubelet, []
         name = kubelet.node.new_id()
-        self.namespaces = {1: NODE, 2: POD if shares_pid else CONTAINER}
+        self.namespaces = {1: POD if kubelet.network else NODE, 2: POD if shares_pid else CONTAINER}
         self.config = {1: {1: name, 2: name, 3: "default"}, 3: str(kubelet.logs),
-                       4: {1: ["10.0.0.1"], 2: ["a.example"]},
+                       4: {1: ["10.0.0.1"], 2: ["a.example"]}, 5: [{2: inner, 3: outer} for inner, outer in ports],
+                       7: [{1: key, 2: value} for key, value in (annotations or {}).items()],
                        8: {1: cgroup_parent, 2: {1: self.namespaces}} | ({5: resources} if resources else {})}
         self.id = kubelet.call("RunPodSandbox", {1: self.config, 2: kubelet.node.runtime})[1][0].decode()
+        self.removed = False
+        if kubelet.network:  # containerd's network namespaces are not below its directories
+            kubelet.case.defer(self.give_up)
 
     def container(self, name, script, resources=None, mounts=()):
         config = {1: {1: name}, 2: {1: containerd.IMAGE}, 3: ["sh", "-c", script], 7: list(mounts), 11: f"{name}.log",
@@ -119,11 +127,22 @@ class Pod:
         self.kubelet.call("StartContainer", {1: container.id})
         return container
 
+    def address(self):
+        """Of its first interface, as the kubelet hears it."""
+        status = self.kubelet.call("PodSandboxStatus", {1: self.id})[1][0]
+        return wire.one(wire.one(status, 5, b""), 1, b"").decode()
+
     def state(self):
         status = self.kubelet.call("PodSandboxStatus", {1: self.id})[1][0]
         return wire.one(status, 3)
 
+    def give_up(self):
+        with contextlib.suppress(Error):
+            if not self.removed:
+                self.remove()
+
     def remove(self):
+        self.removed = True
         self.kubelet.call("StopPodSandbox", {1: self.id})
         self.kubelet.call("RemovePodSandbox", {1: self.id})
 

@@ -15,6 +15,7 @@ LAUNCHER = pathlib.Path(PREFIX, "bin", "coco-vmm") if PREFIX else BUILD / "vmm" 
 AGENT = pathlib.Path(PREFIX, "libexec", "coco", "coco-agent") if PREFIX else BUILD / "guest" / "coco-agent"
 HOSTILE_AGENT = BUILD / "tests" / "lib" / "hostile-agent"
 PATTERN = BUILD / "tests" / "container" / "pattern"
+ECHO_SERVER = BUILD / "tests" / "container" / "echo-server"
 MEMORY_HOG = BUILD / "tests" / "container" / "memory-hog"
 GUEST_IMAGE = pathlib.Path(os.environ.get("COCO_TEST_GUEST", BUILD / "guest-image")).resolve()
 KERNEL = GUEST_IMAGE / "vmlinuz"

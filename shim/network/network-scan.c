@@ -8,9 +8,14 @@
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
+#include <netlink/msg.h>
+#include <netlink/route/rule.h>
 #include <string.h>
 
 #include "guest-protocol/netlink/link-message.h"
+
+typedef struct rtnl_rule NlRule;
 
 static void
 free_route(void *data)
@@ -263,6 +268,65 @@ scan_neighbours(CocoNetworkScan *scan, NlSock *sock, GError **error)
     return true;
 }
 
+/* ---- what is left out ---- */
+
+/* Those that every namespace has: local, main and default. Multicast has families of its own. */
+static bool
+is_kernels_rule(NlRule *rule)
+{
+    uint32_t priority = rtnl_rule_get_prio(rule);
+    uint32_t table = rtnl_rule_get_table(rule);
+    int family = rtnl_rule_get_family(rule);
+
+    return (family != AF_INET && family != AF_INET6) ||
+           (priority == 0 && table == RT_TABLE_LOCAL) ||
+           (priority == 32766 && table == RT_TABLE_MAIN) ||
+           (priority == 32767 && table == RT_TABLE_DEFAULT);
+}
+
+static bool
+scan_rules(CocoNetworkScan *scan, NlSock *sock, GError **error)
+{
+    g_autoptr(NlCache) rules = NULL;
+    unsigned int n = 0;
+    int status = rtnl_rule_alloc_cache(sock, AF_UNSPEC, &rules);
+
+    if (status < 0)
+        return coco_netlink_error(status, error, "list routing rules");
+    for (struct nl_object *object = nl_cache_get_first(rules); object != NULL;
+         object = nl_cache_get_next(object))
+        n += is_kernels_rule((NlRule *) object) ? 0 : 1;
+    if (n > 0)
+        warn(scan, "policy routing is not carried into the guest: %u rules, and their tables", n);
+    return true;
+}
+
+static int
+count_policy(struct nl_msg *message, void *user_data)
+{
+    unsigned int *n = user_data;
+
+    *n += nlmsg_hdr(message)->nlmsg_type == XFRM_MSG_NEWPOLICY ? 1 : 0;
+    return NL_OK;
+}
+
+/* A kernel without IPsec has nothing of it. */
+static void
+scan_ipsec(CocoNetworkScan *scan)
+{
+    struct xfrm_userpolicy_id all = { 0 };
+    g_autoptr(NlSock) sock = nl_socket_alloc();
+    unsigned int n = 0;
+
+    if (sock == NULL || nl_connect(sock, NETLINK_XFRM) < 0 ||
+        nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, count_policy, &n) < 0 ||
+        nl_send_simple(sock, XFRM_MSG_GETPOLICY, NLM_F_DUMP, &all, sizeof all) < 0 ||
+        nl_recvmsgs_default(sock) < 0)
+        return;
+    if (n > 0)
+        warn(scan, "IPsec is not carried into the guest: %u policies", n);
+}
+
 CocoNetworkScan *
 coco_network_scan(NlSock *sock, GError **error)
 {
@@ -271,8 +335,9 @@ coco_network_scan(NlSock *sock, GError **error)
     scan->routes = g_ptr_array_new_with_free_func(free_route);
     scan->neighbours = g_ptr_array_new_with_free_func(free_neighbour);
     scan->warnings = g_ptr_array_new_with_free_func(g_free);
+    scan_ipsec(scan);
     return scan_links(scan, sock, error) && scan_routes(scan, sock, error) &&
-                   scan_neighbours(scan, sock, error)
+                   scan_neighbours(scan, sock, error) && scan_rules(scan, sock, error)
                ? g_steal_pointer(&scan)
                : NULL;
 }

@@ -7,7 +7,9 @@
 
 #include <fcntl.h>
 #include <linux/if.h>
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -16,6 +18,7 @@
 #include <criterion/criterion.h>
 #include <netlink/route/link/macvlan.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/route/rule.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
@@ -190,6 +193,51 @@ Test(network_scan, leaves_out_what_is_above_another, .timeout = 20)
     cr_expect_str_eq(g_ptr_array_index(scan->warnings, 0),
                      "interface 'above0' is not carried into the guest: it is above another one of "
                      "the pod");
+}
+
+static void
+add_ipsec_policy(void)
+{
+    struct xfrm_userpolicy_info policy = {
+        .sel = { .family = AF_INET },
+        .lft = { .soft_byte_limit = XFRM_INF,
+                 .hard_byte_limit = XFRM_INF,
+                 .soft_packet_limit = XFRM_INF,
+                 .hard_packet_limit = XFRM_INF },
+        .dir = XFRM_POLICY_OUT,
+        .action = XFRM_POLICY_ALLOW,
+    };
+    g_autoptr(NlSock) sock = nl_socket_alloc();
+
+    if (nl_connect(sock, NETLINK_XFRM) < 0)
+        cr_skip_test("this kernel has no IPsec");
+    cr_assert_geq(
+        nl_send_simple(sock, XFRM_MSG_NEWPOLICY, NLM_F_CREATE | NLM_F_ACK, &policy, sizeof policy),
+        0);
+    cr_assert_geq(nl_recvmsgs_default(sock), 0);
+}
+
+Test(network_scan, names_what_it_does_not_carry, .timeout = 20)
+{
+    g_autoptr(NlSock) sock = NULL;
+    g_autoptr(CocoNetworkScan) scan = NULL;
+    struct rtnl_rule *rule = rtnl_rule_alloc();
+
+    enter_pod_namespace();
+    sock = coco_netlink_open(NULL);
+    rtnl_rule_set_family(rule, AF_INET);
+    rtnl_rule_set_prio(rule, 100);
+    rtnl_rule_set_table(rule, 200);
+    rtnl_rule_set_action(rule, FR_ACT_TO_TBL);
+    cr_assert_geq(rtnl_rule_add(sock, rule, NLM_F_CREATE), 0);
+    rtnl_rule_put(rule);
+    add_ipsec_policy();
+    scan = coco_network_scan(sock, NULL);
+    cr_assert_eq(scan->warnings->len, 2);
+    cr_expect_str_eq(g_ptr_array_index(scan->warnings, 0),
+                     "IPsec is not carried into the guest: 1 policies");
+    cr_expect_str_eq(g_ptr_array_index(scan->warnings, 1),
+                     "policy routing is not carried into the guest: 1 rules, and their tables");
 }
 
 /* ---- taps ---- */

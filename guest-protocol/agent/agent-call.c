@@ -9,6 +9,7 @@
 
 #define AGENT "grpc.AgentService"
 #define HEALTH "grpc.Health"
+#define FORWARD "coco.Forward"
 
 static void
 tell_refusal(const CocoAgentCall *call, const char *method)
@@ -264,4 +265,45 @@ coco_agent_add_arp_neighbors(const CocoAgentCall *call, const Grpc__ARPNeighbors
 
     request.neighbors = (Grpc__ARPNeighbors *) neighbours;
     send_for_nothing(call, "AddARPNeighbors", &request.base);
+}
+
+void
+coco_agent_forward_connect(const CocoAgentCall *call, uint32_t port)
+{
+    Coco__ForwardConnectRequest request = COCO__FORWARD_CONNECT_REQUEST__INIT;
+
+    request.port = port;
+    send_to(call, FORWARD, "Connect", &request.base, &coco__forward_connect_response__descriptor);
+}
+
+void
+coco_agent_forward_read(const CocoAgentCall *call, uint64_t connection, uint32_t len)
+{
+    Coco__ForwardReadRequest request = COCO__FORWARD_READ_REQUEST__INIT;
+
+    request.connection = connection;
+    request.len = len;
+    send_to(call, FORWARD, "Read", &request.base, &coco__forward_read_response__descriptor);
+}
+
+void
+coco_agent_forward_write(const CocoAgentCall *call, uint64_t connection, const uint8_t *data,
+                         size_t len)
+{
+    Coco__ForwardWriteRequest request = COCO__FORWARD_WRITE_REQUEST__INIT;
+
+    request.connection = connection;
+    request.data.data = (uint8_t *) data;
+    request.data.len = len;
+    send_to(call, FORWARD, "Write", &request.base, &google__protobuf__empty__descriptor);
+}
+
+void
+coco_agent_forward_close(const CocoAgentCall *call, uint64_t connection, bool half)
+{
+    Coco__ForwardCloseRequest request = COCO__FORWARD_CLOSE_REQUEST__INIT;
+
+    request.connection = connection;
+    request.half = half;
+    send_to(call, FORWARD, "Close", &request.base, &google__protobuf__empty__descriptor);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The calls of the agent, a typed function each: what goes over the wire is filled in here and
- * nowhere else. Services grpc.AgentService and grpc.Health of Kata's agent.
+ * nowhere else. Services grpc.AgentService and grpc.Health of Kata's agent, and coco.Forward of
+ * ours.
  *
  * Each takes a CocoAgentCall, which says by whom and how: made anew for every call, borrowed while
  * the function runs. The callback finishes with coco_ttrpc_client_call_finish() and gets the
@@ -100,3 +101,11 @@ void coco_agent_add_arp_neighbors(const CocoAgentCall *call, const Grpc__ARPNeig
 
 /* Answers when a container has run out of memory. OOMEvent. */
 void coco_agent_get_oom_event(const CocoAgentCall *call);
+
+/* Connections to what listens in the guest, an extension of ours. ForwardConnectResponse;
+ * ForwardReadResponse of at most len bytes; Empty. */
+void coco_agent_forward_connect(const CocoAgentCall *call, uint32_t port);
+void coco_agent_forward_read(const CocoAgentCall *call, uint64_t connection, uint32_t len);
+void coco_agent_forward_write(const CocoAgentCall *call, uint64_t connection, const uint8_t *data,
+                              size_t len);
+void coco_agent_forward_close(const CocoAgentCall *call, uint64_t connection, bool half);

@@ -10,6 +10,7 @@
 
 #include "guest-protocol/proto/agent.pb-c.h"
 #include "guest-protocol/proto/csi.pb-c.h"
+#include "guest-protocol/proto/forward.pb-c.h"
 #include "guest-protocol/proto/health.pb-c.h"
 #include "guest-protocol/proto/oci.pb-c.h"
 #include "guest-protocol/proto/pb.h"
@@ -128,6 +129,14 @@ COCO_PB_DEFINE_AUTOPTR(Types__IPAddress, types__ipaddress)
 COCO_PB_DEFINE_AUTOPTR(Types__Interface, types__interface)
 COCO_PB_DEFINE_AUTOPTR(Types__Route, types__route)
 COCO_PB_DEFINE_AUTOPTR(Types__ARPNeighbor, types__arpneighbor)
+
+/* forward.proto */
+COCO_PB_DEFINE_AUTOPTR(Coco__ForwardConnectRequest, coco__forward_connect_request)
+COCO_PB_DEFINE_AUTOPTR(Coco__ForwardConnectResponse, coco__forward_connect_response)
+COCO_PB_DEFINE_AUTOPTR(Coco__ForwardReadRequest, coco__forward_read_request)
+COCO_PB_DEFINE_AUTOPTR(Coco__ForwardReadResponse, coco__forward_read_response)
+COCO_PB_DEFINE_AUTOPTR(Coco__ForwardWriteRequest, coco__forward_write_request)
+COCO_PB_DEFINE_AUTOPTR(Coco__ForwardCloseRequest, coco__forward_close_request)
 
 /* csi.proto, health.proto */
 COCO_PB_DEFINE_AUTOPTR(Grpc__VolumeStatsResponse, grpc__volume_stats_response)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The handlers behind the method table, by file: service-container.c, service-stdio.c,
- * service-sandbox.c, service-guest.c, service-network.c. user_data is the CocoService.
+ * service-sandbox.c, service-guest.c, service-network.c, service-forward.c. user_data is the CocoService.
  *
  * Ownership: each handler owns the call and ends it once.
  * Thread: that of the server.
@@ -10,10 +10,12 @@
 
 #include "guest/agent/gate.h"
 #include "guest/agent/service.h"
+#include "guest/pod/port-forward.h"
 
 struct _CocoService {
     CocoGate *gate;
     CocoGuestSandbox *sandbox;
+    CocoGuestForwards *forwards;
     CocoServiceEndFunc end;
     void *user_data;
     guint end_id;
@@ -71,3 +73,9 @@ void coco_handle_update_routes(CocoTtrpcCall *call, void *user_data);
 void coco_handle_list_interfaces(CocoTtrpcCall *call, void *user_data);
 void coco_handle_list_routes(CocoTtrpcCall *call, void *user_data);
 void coco_handle_add_arp_neighbors(CocoTtrpcCall *call, void *user_data);
+
+/* service-forward.c */
+void coco_handle_forward_connect(CocoTtrpcCall *call, void *user_data);
+void coco_handle_forward_read(CocoTtrpcCall *call, void *user_data);
+void coco_handle_forward_write(CocoTtrpcCall *call, void *user_data);
+void coco_handle_forward_close(CocoTtrpcCall *call, void *user_data);

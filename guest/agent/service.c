@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The method tables. A unit test compares them with Kata's list of methods.
+ * The method tables. A unit test compares them with Kata's list of methods; coco.Forward is ours.
  */
 #include "guest/agent/service-private.h"
 
@@ -61,9 +61,17 @@ static const CocoTtrpcMethod health_methods[] = {
     { "Version", &grpc__check_request__descriptor, coco_handle_version },
 };
 
+static const CocoTtrpcMethod forward_methods[] = {
+    { "Connect", &coco__forward_connect_request__descriptor, coco_handle_forward_connect },
+    { "Read", &coco__forward_read_request__descriptor, coco_handle_forward_read },
+    { "Write", &coco__forward_write_request__descriptor, coco_handle_forward_write },
+    { "Close", &coco__forward_close_request__descriptor, coco_handle_forward_close },
+};
+
 static const CocoTtrpcService services[] = {
     { "grpc.AgentService", agent_methods, G_N_ELEMENTS(agent_methods) },
     { "grpc.Health", health_methods, G_N_ELEMENTS(health_methods) },
+    { "coco.Forward", forward_methods, G_N_ELEMENTS(forward_methods) },
 };
 /* clang-format on */
 
@@ -74,6 +82,7 @@ coco_service_new(CocoGuestSandbox *sandbox, CocoServiceEndFunc end, void *user_d
 
     service->gate = coco_gate_new();
     service->sandbox = sandbox;
+    service->forwards = coco_guest_forwards_new();
     service->end = end;
     service->user_data = user_data;
     return service;
@@ -86,6 +95,7 @@ coco_service_free(CocoService *service)
         return;
     g_clear_handle_id(&service->end_id, g_source_remove);
     coco_gate_free(service->gate);
+    coco_guest_forwards_free(service->forwards);
     g_free(service);
 }
 

@@ -2,9 +2,9 @@
 /*
  * A child in the namespace, and what it sends (pod-network.h).
  *
- * A packet is a letter and a message: interface, routes, neighbours, or a warning's text. The child
- * never waits for the reader, which reads when it has ended: what does not fit into a socket's
- * buffer is more than a pod has.
+ * A packet is a letter and a message: interface, routes, neighbours, what listens on the loopback,
+ * or a warning's text. The child never waits for the reader, which reads when it has ended: what
+ * does not fit into a socket's buffer is more than a pod has.
  */
 #include "shim/network/pod-network.h"
 
@@ -21,6 +21,7 @@
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "shim/host/forked-work.h"
+#include "shim/network/loopback.h"
 #include "shim/network/tap.h"
 
 #define SET_UP_TIMEOUT_MS 10000
@@ -43,6 +44,7 @@ enum {
     PACKET_ROUTES = 'R',
     PACKET_NEIGHBOURS = 'N',
     PACKET_WARNING = 'W',
+    PACKET_LOOPBACK = 'L',
 };
 
 typedef struct {
@@ -58,6 +60,8 @@ struct _CocoPodNetwork {
     GArray *nics; /* of Nic */
     Grpc__Routes *routes;
     Grpc__ARPNeighbors *neighbours;
+    int loopback[COCO_LOOPBACK_FDS_MAX];
+    unsigned int n_loopback;
     CocoForkedWork *work; /* nullable */
     int socket;           /* ours, while it works */
     int child_socket;
@@ -174,6 +178,26 @@ make_taps(CocoForkedReport *report, NlSock *sock, const CocoNetworkScan *scan, u
     return true;
 }
 
+/* A pod whose ports cannot be forwarded is one all the same. */
+static bool
+listen_on_loopback(GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autofree char *warning = NULL;
+    int fds[COCO_LOOPBACK_FDS_MAX];
+    unsigned int n = 0;
+    bool sent;
+
+    if (!coco_loopback_listen(fds, &n, &failure)) {
+        warning = g_strdup_printf("its ports cannot be forwarded: %s", failure->message);
+        return send_packet(PACKET_WARNING, warning, strlen(warning), NULL, 0, error);
+    }
+    sent = send_packet(PACKET_LOOPBACK, "", 0, fds, n, error);
+    for (unsigned int i = 0; i < n; i++)
+        coco_fd_clear(&fds[i]);
+    return sent;
+}
+
 static bool
 set_up(CocoForkedReport *report, void *data, GError **error)
 {
@@ -194,7 +218,8 @@ set_up(CocoForkedReport *report, void *data, GError **error)
                     "the pod has %zu interfaces, a VM at most %d", scan->n_links, INTERFACES_MAX);
         return false;
     }
-    if (make_taps(report, sock, scan, network->queues, error) && send_scan(scan, error))
+    if (make_taps(report, sock, scan, network->queues, error) && listen_on_loopback(error) &&
+        send_scan(scan, error))
         return true;
     (void) coco_tap_undo_all(sock, NULL);
     return false;
@@ -274,6 +299,11 @@ take_packet(CocoPodNetwork *network, const uint8_t *packet, size_t length, Nic *
     case PACKET_WARNING:
         g_warning("network of the pod: %.*s", (int) length - 1, (const char *) packet + 1);
         break;
+    case PACKET_LOOPBACK:
+        network->n_loopback = MIN(nic->n_fds, COCO_LOOPBACK_FDS_MAX);
+        for (unsigned int i = 0; i < network->n_loopback; i++)
+            network->loopback[i] = coco_fd_steal(&nic->fds[i]);
+        break;
     }
 }
 
@@ -350,12 +380,21 @@ coco_pod_network_new(CocoSignals *signals)
     return network;
 }
 
+static void
+close_loopback(CocoPodNetwork *network)
+{
+    for (unsigned int i = 0; i < network->n_loopback; i++)
+        coco_fd_clear(&network->loopback[i]);
+    network->n_loopback = 0;
+}
+
 void
 coco_pod_network_free(CocoPodNetwork *network)
 {
     if (network == NULL)
         return;
     g_array_unref(network->nics);
+    close_loopback(network);
     coco_fd_clear(&network->socket);
     if (network->routes != NULL)
         grpc__routes__free_unpacked(network->routes, NULL);
@@ -431,6 +470,7 @@ coco_pod_network_undo(CocoPodNetwork *network, CocoPodNetworkFunc func, void *us
         func(NULL, user_data);
         return;
     }
+    close_loopback(network);
     network->func = func;
     network->user_data = user_data;
     begin(network, undo, UNDO_TIMEOUT_MS, on_undone);
@@ -493,6 +533,14 @@ void
 coco_pod_network_set_place(CocoPodNetwork *network, size_t i, const char *place)
 {
     set_text(&nic_at(network, i)->interface->devicepath, place);
+}
+
+int *
+coco_pod_network_loopback(CocoPodNetwork *network, unsigned int *out_n)
+{
+    *out_n = network->n_loopback;
+    network->n_loopback = 0;
+    return network->loopback;
 }
 
 void

@@ -46,6 +46,10 @@ const Grpc__ARPNeighbors *coco_pod_network_neighbours(const CocoPodNetwork *netw
 /* Where the guest has an interface, for the agent. */
 void coco_pod_network_set_place(CocoPodNetwork *network, size_t i, const char *place);
 
+/* What listens on its loopback (loopback.h), as it was set up: *out_n descriptors, which are the
+ * caller's then. */
+int *coco_pod_network_loopback(CocoPodNetwork *network, unsigned int *out_n);
+
 /* Others have them now: when these are gone, the taps are. */
 void coco_pod_network_close_taps(CocoPodNetwork *network);
 

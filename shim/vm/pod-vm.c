@@ -117,6 +117,7 @@ coco_pod_vm_free(CocoPodVm *vm)
     coco_vm_processes_kill_vm(vm->processes);
     coco_vm_processes_free(vm->processes);
     coco_vm_sweep_cancel(vm->sweep);
+    coco_vm_network_stop_forwarding(vm->network); /* it uses the agent */
     g_clear_handle_id(&vm->tell_source, g_source_remove);
     g_clear_handle_id(&vm->leave_source, g_source_remove);
     g_clear_pointer(&vm->watchdog, coco_watchdog_free);
@@ -237,6 +238,7 @@ on_set_up(const GError *error, void *user_data)
         return;
     vm->watchdog = coco_watchdog_new(coco_vm_setup_agent(vm->setup));
     coco_ttrpc_client_set_closed_func(coco_vm_setup_agent(vm->setup), on_agent_closed, vm);
+    coco_vm_network_forward_to(vm->network, coco_vm_setup_agent(vm->setup));
     g_message("vm %s: ready %.0f ms after its launch began (%s)", vm->pod_id,
               (double) (g_get_monotonic_time() - vm->started_at) / 1000, vm->launched->phases);
     tell_soon(vm);
@@ -513,6 +515,7 @@ enter_stopping(CocoPodVm *vm)
 {
     g_clear_handle_id(&vm->leave_source, g_source_remove);
     g_cancellable_cancel(vm->cancellable);
+    coco_vm_network_stop_forwarding(vm->network);
     if (vm->setup != NULL)
         coco_vm_setup_cancel(vm->setup);
     if (vm->setup != NULL && coco_vm_setup_agent(vm->setup) != NULL)

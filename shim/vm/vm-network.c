@@ -8,6 +8,7 @@
 
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "shim/network/pod-netns.h"
+#include "shim/network/port-forward.h"
 
 typedef struct {
     CocoVmNetworkFunc func;
@@ -23,7 +24,8 @@ struct _CocoVmNetwork {
     bool known;             /* what the VM gets of it */
     GArray *nics;           /* of CocoLaunchNic */
     Waiter failed;
-    Waiter undone; /* func NULL: nobody asked */
+    Waiter undone;            /* func NULL: nobody asked */
+    CocoPortForward *forward; /* nullable */
 };
 
 CocoVmNetwork *
@@ -44,6 +46,7 @@ coco_vm_network_free(CocoVmNetwork *network)
 {
     if (network == NULL)
         return;
+    coco_port_forward_free(network->forward);
     coco_pod_network_free(network->pod);
     coco_launch_needs_free(network->needs);
     g_array_unref(network->nics);
@@ -200,4 +203,20 @@ const CocoPodNetwork *
 coco_vm_network_pod(const CocoVmNetwork *network)
 {
     return network->pod;
+}
+
+void
+coco_vm_network_forward_to(CocoVmNetwork *network, CocoTtrpcClient *agent)
+{
+    unsigned int n;
+    int *fds = coco_pod_network_loopback(network->pod, &n);
+
+    if (n > 0)
+        network->forward = coco_port_forward_new(agent, fds, n);
+}
+
+void
+coco_vm_network_stop_forwarding(CocoVmNetwork *network)
+{
+    g_clear_pointer(&network->forward, coco_port_forward_free);
 }

@@ -13,6 +13,7 @@
 
 #include <glib.h>
 
+#include "guest-protocol/ttrpc/ttrpc-client.h"
 #include "shim/host/pod-dir.h"
 #include "shim/host/signals.h"
 #include "shim/network/pod-network.h"
@@ -41,6 +42,11 @@ bool coco_vm_network_launch(CocoVmNetwork *network, const CocoLaunchNeeds *needs
 /* QEMU has it. places: where the guest has each one; false with error set when they are not as
  * many. */
 bool coco_vm_network_launched(CocoVmNetwork *network, char *const *places, GError **error);
+
+/* The guest's agent answers: whoever connects to the pod's loopback is led there from now on. */
+void coco_vm_network_forward_to(CocoVmNetwork *network, CocoTtrpcClient *agent);
+/* No longer. */
+void coco_vm_network_stop_forwarding(CocoVmNetwork *network);
 
 /* What the agent is told of (transfer none). */
 const CocoPodNetwork *coco_vm_network_pod(const CocoVmNetwork *network);

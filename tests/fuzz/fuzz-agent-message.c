@@ -116,6 +116,12 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &containerd__services__events__ttrpc__v1__forward_request__descriptor,
     &io__containerd__cgroups__v1__metrics__descriptor,
     &io__containerd__cgroups__v2__metrics__descriptor,
+    &coco__forward_connect_request__descriptor,
+    &coco__forward_connect_response__descriptor,
+    &coco__forward_read_request__descriptor,
+    &coco__forward_read_response__descriptor,
+    &coco__forward_write_request__descriptor,
+    &coco__forward_close_request__descriptor,
 };
 
 static uint8_t *

@@ -15,7 +15,7 @@ SUITE = "cri"
 SECONDS = 400
 BULK = 100 << 20
 SERVER = "mkdir /www; echo alive > /www/index.html; httpd -p 80 -h /www; " \
-    "nc -ll -p 70 -e sha256sum & exec echo-server :: 7"
+    "nc -ll -p 70 -e sha256sum & echo-server 127.0.0.1 17 & exec echo-server :: 7"
 
 
 def bulk_through(connection, size):
@@ -90,6 +90,30 @@ def pods_ask(second):
     equal((out.splitlines(), code), (wanted + ["1 packets received"], 0))
 
 
+def forwards(network, pod):
+    """What containerd does for port-forward: to a listener on all addresses, and to one on the loopback alone."""
+    for port in (7, 17):
+        stream = pod.forward(port)
+        stream.send(b"forwarded")
+        equal(stream.receive(), (0, b"forwarded"))
+        stream.close()
+    for address in ("127.0.0.1", "::1", "127.9.9.9"):
+        connection = network.connect(address, 7, netns=pod.netns())
+        echo(connection)
+        connection.close()
+    sent, received = bulk_through(network.connect("127.0.0.1", 17, netns=pod.netns()), BULK // 10)
+    equal(received, sent, "10 MB through a forwarded port")
+    try:  # coco can only reset what the kernel has connected
+        network.connect("127.0.0.1", 18, netns=pod.netns()).recv(10)
+        raise AssertionError("somebody listens on port 18")
+    except (ConnectionRefusedError, ConnectionResetError):
+        pass
+    many = [network.connect("127.0.0.1", 7, netns=pod.netns()) for _ in range(20)]
+    for connection in many:
+        echo(connection)
+        connection.close()
+
+
 def looks_right(container, number):
     out = container.exec("sh", "-c", "ip -o address; ip route; cat /etc/resolv.conf")[0]
     for network in range(4):
@@ -110,10 +134,11 @@ def test_two_pods(case):
     equal((first.address(), second.address()), ("10.80.0.2", "10.80.0.3"))
     server = first.container("server", SERVER)
     client = second.container("client", "exec sleep 1000")
-    server.wait_output(["up"])
+    server.wait_output(["up"] * 2)
     looks_right(server, 2)
     looks_right(client, 3)
     node_asks(network)
+    forwards(network, first)
     pods_ask(client)
     mapped = network.connect(NODE, 7777, netns=network.far)  # hostPort
     echo(mapped)

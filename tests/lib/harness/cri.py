@@ -3,8 +3,11 @@
 the host's network, so that no CNI plugin is needed, unless their kubelet has one of its own (cni.py)."""
 
 import contextlib
+import json
+import socket
+import urllib.parse
 
-from . import containerd, events, once, patience, paths, processes, wire
+from . import cni, containerd, events, once, patience, paths, processes, wire
 
 PAUSE = "coco.local/pause:1"
 POD, CONTAINER, NODE = 0, 1, 2  # NamespaceMode
@@ -132,6 +135,18 @@ class Pod:
         status = self.kubelet.call("PodSandboxStatus", {1: self.id})[1][0]
         return wire.one(wire.one(status, 5, b""), 1, b"").decode()
 
+    def netns(self):
+        """The path of its network namespace."""
+        info = dict((wire.one(entry, 1), wire.one(entry, 2)) for entry in
+                    self.kubelet.call("PodSandboxStatus", {1: self.id, 2: True})[2])
+        spec = json.loads(info[b"info"])["runtimeSpec"]
+        return next(space["path"] for space in spec["linux"]["namespaces"] if space["type"] == "network")
+
+    def forward(self, port):
+        """A connection to a port of it as `kubectl port-forward` and `crictl port-forward` have it."""
+        url = self.kubelet.call("PortForward", {1: self.id, 2: port})[1][0].decode()
+        return PortForward(self.kubelet.network.node, url, port)
+
     def state(self):
         status = self.kubelet.call("PodSandboxStatus", {1: self.id})[1][0]
         return wire.one(status, 3)
@@ -145,6 +160,45 @@ class Pod:
         self.removed = True
         self.kubelet.call("StopPodSandbox", {1: self.id})
         self.kubelet.call("RemovePodSandbox", {1: self.id})
+
+
+class PortForward:
+    """One port by a web socket: binary messages that begin with their channel, 0 for data and 1 for an error."""
+
+    def __init__(self, netns, url, port):
+        parts = urllib.parse.urlsplit(url)
+        with cni.inside(netns):
+            self.socket = socket.create_connection((parts.hostname, parts.port), 20)
+        self.file = self.socket.makefile("rb")
+        self.socket.sendall(f"GET {parts.path}?port={port} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
+                            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+                            f"Origin: http://{parts.netloc}\r\nSec-WebSocket-Protocol: v4.channel.k8s.io\r\n\r\n".encode())
+        answer = self.file.readline()
+        assert b" 101 " in answer, answer
+        while self.file.readline() != b"\r\n":
+            pass
+        for _ in range(2):  # each channel begins with the port
+            channel, data = self.receive()
+            assert (channel in (0, 1), data) == (True, port.to_bytes(2, "little")), data
+
+    def receive(self):
+        """(channel, data)"""
+        head = self.file.read(2)
+        assert len(head) == 2, "the forwarded connection is gone"
+        length = head[1] & 0x7F
+        if length > 125:
+            length = int.from_bytes(self.file.read(2 if length == 126 else 8), "big")
+        message = self.file.read(length)
+        return message[0], message[1:]
+
+    def send(self, data):
+        """Masked, with a mask that changes nothing."""
+        assert len(data) < 125
+        self.socket.sendall(bytes((0x82, 0x80 | len(data) + 1, 0, 0, 0, 0, 0)) + data)
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
 
 
 class Container:

@@ -25,7 +25,7 @@
 
 #define LINE_MAX_BYTES (64 * 1024)
 #define NEEDS_MAX_BYTES (64 * 1024)
-#define QUEUES_MAX 8
+#define VCPUS_MAX 65536
 #define FIRST_TIMEOUT_MS 12000 /* until the config line, the first thing a launcher says */
 #define LAUNCH_TIMEOUT_MS 120000
 #define SLACK_MS 5000 /* the launcher's own deadline comes first: its error says more */
@@ -216,7 +216,8 @@ take_config(GTask *task, struct json_object *object)
     if (run->on_config != NULL) {
         const CocoLauncherFacts facts = {
             .network = member_string(object, "network"),
-            .queues = (unsigned int) CLAMP(member_int(object, "queues", 1), 1, QUEUES_MAX),
+            .vcpus = (unsigned int) CLAMP(member_int(object, "vcpus", 1), 1, VCPUS_MAX),
+            .max_vcpus = (unsigned int) CLAMP(member_int(object, "max_vcpus", 1), 1, VCPUS_MAX),
         };
 
         run->on_config(&facts, run->config_data);

@@ -28,7 +28,8 @@ typedef enum {
 /* What the config says, as far as it is for others to know; valid for the call. */
 typedef struct {
     const char *network; /* [network] model */
-    unsigned int queues; /* of an interface */
+    unsigned int vcpus;  /* of the VM itself; the pod's come on top */
+    unsigned int max_vcpus;
 } CocoLauncherFacts;
 
 typedef void (*CocoLauncherConfigFunc)(const CocoLauncherFacts *facts, void *user_data);

@@ -20,9 +20,11 @@ struct _CocoVmNetwork {
     CocoPodNetwork *pod;
     CocoLauncher *launcher; /* nullable: none that waits */
     CocoLaunchNeeds *needs; /* nullable: not known, or told */
-    bool works;             /* a child is in the namespace */
-    bool known;             /* what the VM gets of it */
-    GArray *nics;           /* of CocoLaunchNic */
+    char *path;             /* nullable: no namespace to be looked into */
+    CocoLauncherFacts facts;
+    bool works;   /* a child is in the namespace */
+    bool known;   /* what the VM gets of it */
+    GArray *nics; /* of CocoLaunchNic */
     Waiter failed;
     Waiter undone;            /* func NULL: nobody asked */
     CocoPortForward *forward; /* nullable */
@@ -50,6 +52,7 @@ coco_vm_network_free(CocoVmNetwork *network)
     coco_pod_network_free(network->pod);
     coco_launch_needs_free(network->needs);
     g_array_unref(network->nics);
+    g_free(network->path);
     g_free(network);
 }
 
@@ -100,14 +103,6 @@ coco_vm_network_set_launcher(CocoVmNetwork *network, CocoLauncher *launcher)
     network->launcher = launcher;
 }
 
-bool
-coco_vm_network_launch(CocoVmNetwork *network, const CocoLaunchNeeds *needs, GError **error)
-{
-    coco_launch_needs_free(network->needs);
-    network->needs = coco_launch_needs_copy(needs);
-    return send_needs(network, error);
-}
-
 static void
 on_undone(const GError *error, void *user_data)
 {
@@ -143,6 +138,29 @@ on_set_up(const GError *error, void *user_data)
     finish_configuration(network, failure);
 }
 
+/* A queue for each CPU of the VM: only now is it known how many it gets. */
+static void
+set_up(CocoVmNetwork *network)
+{
+    g_autofree char *path = g_steal_pointer(&network->path);
+    unsigned int pod = MIN(network->needs->size.vcpus, network->facts.max_vcpus);
+
+    network->works = true;
+    coco_pod_network_set_up(network->pod, path,
+                            MIN(network->facts.vcpus + pod, network->facts.max_vcpus), on_set_up,
+                            network);
+}
+
+bool
+coco_vm_network_launch(CocoVmNetwork *network, const CocoLaunchNeeds *needs, GError **error)
+{
+    coco_launch_needs_free(network->needs);
+    network->needs = coco_launch_needs_copy(needs);
+    if (network->path != NULL && network->undone.func == NULL)
+        set_up(network);
+    return send_needs(network, error);
+}
+
 void
 coco_vm_network_configure(const CocoLauncherFacts *facts, void *user_data)
 {
@@ -163,8 +181,11 @@ coco_vm_network_configure(const CocoLauncherFacts *facts, void *user_data)
         coco_pod_network_set_user(network->pod);
         finish_configuration(network, NULL);
     } else if (kind == COCO_NETNS_PATH) {
-        network->works = true;
-        coco_pod_network_set_up(network->pod, path, facts->queues, on_set_up, network);
+        network->path = g_steal_pointer(&path);
+        network->facts = *facts;
+        network->facts.network = NULL; /* was lent */
+        if (network->needs != NULL)
+            set_up(network);
     } else {
         finish_configuration(network, NULL);
     }

@@ -102,13 +102,12 @@ test_model_user.runtimes = ("coco",)
 
 
 def test_two_interfaces(case):
-    """With a queue for each CPU, large packets, and a route of its own."""
-    node = case.private_node(config=vmconfig.write(case.directory / "two.conf", vm={"vcpus": 2}))
+    """With a queue for each CPU that the VM has for its pod, large packets, and a route of its own."""
     network = PodNetwork(case, case.node.new_id())
     network.cable("net1", "outside1", 9000, ("10.78.0.2/24",), ("10.78.0.1/24",))
     ip("route", "add", "10.79.0.0/16", "via", "10.78.0.1", "metric", "77", netns=network.pod)
     ip("address", "add", "10.79.0.1/32", "dev", "lo", netns=network.world)
-    container = case.container_on(node, flags=network.flags)
+    container = case.container(flags=(*network.flags, "--cpus", "1"))
     contains(container.out("ip", "route"), f"default via {OUTSIDE4} dev eth0", "10.79.0.0/16 via 10.78.0.1 dev net1  metric 77")
     contains(container.out("ip", "link", "show", "dev", "net1"), "mtu 9000", network.mac("net1"))
     if case.runtime == "coco":

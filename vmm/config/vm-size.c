@@ -38,13 +38,20 @@ coco_vm_size_check(const CocoVmConfig *config, GError **error)
            check_bound(COCO_KEY_VM_MAX_MEMORY_MIB, COCO_KEY_VM_MEMORY_MIB, config, error);
 }
 
+unsigned int
+coco_vm_size_max_vcpus(const CocoVmConfig *config, CocoVmSize host)
+{
+    unsigned int bound = coco_vm_config_number(config, COCO_KEY_VM_MAX_VCPUS);
+
+    return MAX(coco_vm_config_number(config, COCO_KEY_VM_VCPUS), bound > 0 ? bound : host.vcpus);
+}
+
 bool
 coco_vm_size_resolve(const CocoVmConfig *config, CocoVmSize pod, CocoVmSize host,
                      CocoVmSize *out_size, GError **error)
 {
     unsigned int own_vcpus = coco_vm_config_number(config, COCO_KEY_VM_VCPUS);
     unsigned int own_mib = coco_vm_config_number(config, COCO_KEY_VM_MEMORY_MIB);
-    unsigned int max_vcpus = coco_vm_config_number(config, COCO_KEY_VM_MAX_VCPUS);
     unsigned int max_mib = coco_vm_config_number(config, COCO_KEY_VM_MAX_MEMORY_MIB);
     uint64_t vcpus = (uint64_t) own_vcpus + pod.vcpus;
     uint64_t mib = (uint64_t) own_mib + pod.memory_mib;
@@ -55,7 +62,7 @@ coco_vm_size_resolve(const CocoVmConfig *config, CocoVmSize pod, CocoVmSize host
                                     "MiB are more",
                                     max_mib, pod.memory_mib, own_mib);
     *out_size = (CocoVmSize){
-        .vcpus = (unsigned int) MIN(vcpus, MAX(own_vcpus, max_vcpus > 0 ? max_vcpus : host.vcpus)),
+        .vcpus = (unsigned int) MIN(vcpus, coco_vm_size_max_vcpus(config, host)),
         .memory_mib =
             (unsigned int) MIN(mib, MAX(own_mib, max_mib > 0 ? max_mib : host.memory_mib)),
     };

@@ -27,6 +27,9 @@ typedef struct {
 /* Of this machine: CPUs online, memory in all. */
 CocoVmSize coco_vm_size_of_host(void);
 
+/* How many a VM can have, whatever its pod. */
+unsigned int coco_vm_size_max_vcpus(const CocoVmConfig *config, CocoVmSize host);
+
 /* FALSE with BAD_CONFIG where a bound is below what the VM itself has: part of loading a config. */
 bool coco_vm_size_check(const CocoVmConfig *config, GError **error);
 

@@ -18,6 +18,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "guest-protocol/posix/pidfd.h"
+#include "vmm/config/vm-size.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/launch/launch-measure.h"
 #include "vmm/launch/launch-plan.h"
@@ -77,7 +78,8 @@ tell_config(Launch *launch)
     coco_json_add_string(line, "rootfs", coco_vm_config_choice_name(COCO_KEY_GUEST_ROOTFS, rootfs));
     coco_json_add_string(line, "network",
                          coco_vm_config_choice_name(COCO_KEY_NETWORK_MODEL, model));
-    coco_json_add_int(line, "queues", MIN(launch->plan.spec.vcpus, COCO_VM_NIC_QUEUES_MAX));
+    coco_json_add_int(line, "vcpus", coco_vm_config_number(config, COCO_KEY_VM_VCPUS));
+    coco_json_add_int(line, "max_vcpus", coco_vm_size_max_vcpus(config, coco_vm_size_of_host()));
     coco_json_add_int(line, "launch_timeout_ms",
                       1000 *
                           (gint64) coco_vm_config_number(config, COCO_KEY_HOST_LAUNCH_TIMEOUT_S));

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SEV pre-attestation without the hardware: a guest whose measurement cannot be had never runs, and nobody is asked.
 
-The worker is started with --attest for a VM without a TEE; libvirt and QEMU are real. That the firmware of a real SEV
+The worker is told to ask for a VM without a TEE; libvirt and QEMU are real. That the firmware of a real SEV
 guest gives a measurement and takes a secret needs the hardware."""
 import json
 import os
@@ -13,10 +13,12 @@ from harness.case import contains, equal
 
 RUNTIMES = ("coco",)
 
-# Stands where coco-vmm finds its worker: runs it with --attest, and then asks QEMU, while it is still there, for its state.
+# Stands where coco-vmm finds its worker: adds [sev] attest to its job, and then asks QEMU, while it is still there, for its state.
 WORKER = """#!{python}
 import json, socket, subprocess, sys
-done = subprocess.run(["{worker}", *sys.argv[1:], "--attest={hook}"], stdout=subprocess.PIPE)
+job = json.load(sys.stdin)
+job["spec"]["config"]["sev.attest"] = "{hook}"
+done = subprocess.run(["{worker}", *sys.argv[1:]], stdout=subprocess.PIPE, input=json.dumps(job).encode())
 try:
     with socket.socket(socket.AF_UNIX) as monitor:
         monitor.settimeout(10)

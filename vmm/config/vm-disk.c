@@ -79,19 +79,6 @@ coco_vm_disks_open(CocoVmDisks *disks, GError **error)
 }
 
 char *
-coco_vm_disks_letters(const CocoVmDisks *disks)
-{
-    GString *letters = g_string_new(NULL);
-
-    for (size_t i = 0; i < disks->n; i++) {
-        char letter = disks->items[i].is_device ? 'd' : 'f';
-
-        g_string_append_c(letters, disks->items[i].readonly ? letter : g_ascii_toupper(letter));
-    }
-    return g_string_free(letters, FALSE);
-}
-
-char *
 coco_vm_disk_name(size_t i)
 {
     return g_strdup_printf("disk%zu", i);

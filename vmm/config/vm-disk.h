@@ -51,10 +51,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CocoVmDisks, coco_vm_disks_clear)
 /* Opens each; BAD_CONFIG for what is no disk, naming it. */
 bool coco_vm_disks_open(CocoVmDisks *disks, GError **error);
 
-/* One letter a disk for the libvirt worker, which finds their descriptors in this order: f is a
- * file, d a device, in capitals when the guest may write (transfer full). */
-char *coco_vm_disks_letters(const CocoVmDisks *disks);
-
 /* The name of disk i for libvirt, QEMU and the guest: "disk0" (transfer full). */
 char *coco_vm_disk_name(size_t i);
 

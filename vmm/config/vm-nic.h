@@ -60,14 +60,6 @@ bool coco_vm_nics_take(CocoVmNics *nics, int *fds, size_t n);
 /* Opens path for every queue, as far as it can be opened: without it QEMU moves the packets. */
 void coco_vm_nics_open_vhost(CocoVmNics *nics, const char *path);
 
-/* The list in one word for the libvirt worker, which finds the descriptors of each one's taps, and
- * then those of vhost, in this order: "MAC,MTU,QUEUES,VHOST;…", "MAC,MTU,user;…" (transfer full).
- */
-char *coco_vm_nics_word(const CocoVmNics *nics);
-
-/* Reads such a word; the descriptors are the numbers from first on. False for any other text. */
-bool coco_vm_nics_parse_word(const char *word, int first, CocoVmNics *out_nics);
-
 /* The name of interface i, and of its port, for QEMU: "nic0", "ua-nic0-port" (transfer full). */
 char *coco_vm_nic_name(size_t i);
 char *coco_vm_nic_port(size_t i);

@@ -11,12 +11,6 @@
 #include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
 
-static bool
-bad(GError **error, const char *path, const char *what)
-{
-    return coco_vmm_failed(error, "read VM spec '%s': %s", path, what);
-}
-
 /* "vm.tee", as an override has it (transfer full). */
 static char *
 full_name(CocoKey key)
@@ -53,6 +47,8 @@ add_disks(json_object *object, const CocoVmDisks *disks)
         coco_json_add_string(disk, "path", disks->items[i].path);
         (void) json_object_object_add(disk, "readonly",
                                       json_object_new_boolean(disks->items[i].readonly));
+        (void) json_object_object_add(disk, "device",
+                                      json_object_new_boolean(disks->items[i].is_device));
         (void) json_object_array_add(list, disk);
     }
     (void) json_object_object_add(object, "disks", list);
@@ -75,10 +71,10 @@ add_nics(json_object *object, const CocoVmNics *nics)
     (void) json_object_object_add(object, "nics", list);
 }
 
-char *
-coco_vm_spec_to_json(const CocoVmSpec *spec)
+json_object *
+coco_vm_spec_to_object(const CocoVmSpec *spec)
 {
-    g_autoptr(json_object) object = json_object_new_object();
+    json_object *object = json_object_new_object();
 
     add_config(object, spec->config);
     coco_json_add_string(object, "accel",
@@ -93,20 +89,16 @@ coco_vm_spec_to_json(const CocoVmSpec *spec)
     (void) json_object_object_add(object, "hotplug", json_object_new_boolean(spec->hotplug));
     add_disks(object, &spec->disks);
     add_nics(object, &spec->nics);
-    return g_strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-                                                               JSON_C_TO_STRING_NOSLASHESCAPE));
+    return object;
 }
 
-static json_object *
-member(json_object *object, const char *name, json_type type)
+char *
+coco_vm_spec_to_json(const CocoVmSpec *spec)
 {
-    json_object *value = NULL;
+    g_autoptr(json_object) object = coco_vm_spec_to_object(spec);
 
-    return json_object_is_type(object, json_type_object) &&
-                   json_object_object_get_ex(object, name, &value) &&
-                   json_object_is_type(value, type)
-               ? value
-               : NULL;
+    return g_strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+                                                               JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 static bool
@@ -121,130 +113,178 @@ is_listed(json_object *list, const char *name)
     return false;
 }
 
-/* A key that this file has not is one that a newer version brought: it has its default. */
+/* A key that this text has not is one that a newer version brought: it has its default. */
 static CocoVmConfig *
-parse_config(const char *path, json_object *object, GError **error)
+parse_config(json_object *object, GError **error)
 {
-    const char *name = coco_json_string(object, "config_name");
-    json_object *values = member(object, "config", json_type_object);
-    json_object *given = member(object, "config_given", json_type_array);
-    g_autoptr(CocoVmConfig) config = coco_vm_config_new(name != NULL ? name : path);
+    const char *name;
+    json_object *values;
+    json_object *given;
+    g_autoptr(CocoVmConfig) config = NULL;
 
+    if (!coco_json_need_string(object, "config_name", &name, error) ||
+        !coco_json_need_object(object, "config", &values, error) ||
+        !coco_json_need_list(object, "config_given", COCO_N_KEYS, &given, error))
+        return NULL;
+    config = coco_vm_config_new(name);
     for (CocoKey key = 0; key < COCO_N_KEYS; key++) {
         g_autofree char *full = full_name(key);
-        const char *value = values != NULL ? coco_json_string(values, full) : NULL;
+        const char *value = coco_json_string(values, full);
 
         if (value != NULL && !coco_vm_config_set(config, key, value, error)) {
-            g_prefix_error(error, "read VM spec '%s': %s: ", path, full);
+            g_prefix_error(error, "%s: ", full);
             return NULL;
         }
-        if (!coco_vm_config_has(config, key))
-            return (void) bad(error, path, "a key without a default is missing"), NULL;
+        if (!coco_vm_config_has(config, key)) {
+            g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
+                        "%s: it has no default and is missing", full);
+            return NULL;
+        }
         if (is_listed(given, full))
-            coco_vm_config_take_place(config, key, g_strdup_printf("VM spec '%s'", path));
+            coco_vm_config_take_place(config, key, g_strdup("the VM's spec"));
     }
     return g_steal_pointer(&config);
 }
 
-/* As config-keys.c has the words; false for auto, too, which nothing is once it is decided. */
+/* As config-keys.c has the words, but for auto, which nothing is once it is decided. */
 static bool
-parse_choice(json_object *object, const char *name, CocoKey key, int *out)
+parse_choice(json_object *object, const char *name, CocoKey key, int *out, GError **error)
 {
-    const char *word = coco_json_string(object, name);
-    const char *const *words = coco_config_key_info(key)->choices;
+    if (!coco_json_need_word(object, name, coco_config_key_info(key)->choices + 1, out, error))
+        return false;
+    *out += 1;
+    return true;
+}
 
-    for (int i = 1; word != NULL && words[i] != NULL; i++) {
-        if (strcmp(word, words[i]) == 0) {
-            *out = i;
-            return true;
+/* A spec that an older version saved lacks what came later. */
+static bool
+has(json_object *object, const char *key)
+{
+    return json_object_object_get_ex(object, key, NULL);
+}
+
+static bool
+parse_disk(json_object *object, CocoVmDisks *disks, GError **error)
+{
+    const char *path;
+    bool readonly;
+    bool device = false;
+
+    if (!coco_json_need_string(object, "path", &path, error) ||
+        !coco_json_need_bool(object, "readonly", &readonly, error) ||
+        (has(object, "device") && !coco_json_need_bool(object, "device", &device, error)))
+        return false;
+    coco_vm_disks_add(disks, path, readonly);
+    disks->items[disks->n - 1].is_device = device;
+    return true;
+}
+
+static bool
+parse_nic(json_object *object, CocoVmNics *nics, GError **error)
+{
+    const char *mac;
+    unsigned int mtu;
+    unsigned int queues;
+    bool user;
+
+    if (!coco_json_need_string(object, "mac", &mac, error) ||
+        !coco_json_need_uint(object, "mtu", COCO_VM_NIC_MTU_MIN, COCO_VM_NIC_MTU_MAX, &mtu,
+                             error) ||
+        !coco_json_need_bool(object, "user", &user, error) ||
+        !coco_json_need_uint(object, "queues", user ? 0 : 1, user ? 0 : COCO_VM_NIC_QUEUES_MAX,
+                             &queues, error))
+        return false;
+    if (!coco_vm_nic_is_mac(mac)) {
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "mac: not that of one interface");
+        return false;
+    }
+    coco_vm_nics_add(nics, mac, mtu, queues, user);
+    return true;
+}
+
+static bool
+parse_disks(json_object *object, CocoVmDisks *disks, GError **error)
+{
+    json_object *list;
+
+    if (!coco_json_need_list(object, "disks", COCO_VM_DISKS_MAX, &list, error))
+        return false;
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        if (!parse_disk(json_object_array_get_idx(list, i), disks, error)) {
+            g_prefix_error(error, "disks[%zu].", i);
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 static bool
-parse_disks(json_object *object, CocoVmDisks *disks)
+parse_nics(json_object *object, CocoVmNics *nics, GError **error)
 {
-    json_object *list = member(object, "disks", json_type_array);
-    size_t n = list != NULL ? json_object_array_length(list) : 0;
+    json_object *list;
 
-    for (size_t i = 0; i < n && i < COCO_VM_DISKS_MAX; i++) {
-        json_object *disk = json_object_array_get_idx(list, i);
-        json_object *readonly = member(disk, "readonly", json_type_boolean);
-        json_object *path = member(disk, "path", json_type_string);
-
-        if (readonly == NULL || path == NULL)
+    if (!has(object, "nics"))
+        return true;
+    if (!coco_json_need_list(object, "nics", COCO_VM_NICS_MAX, &list, error))
+        return false;
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        if (!parse_nic(json_object_array_get_idx(list, i), nics, error)) {
+            g_prefix_error(error, "nics[%zu].", i);
             return false;
-        coco_vm_disks_add(disks, json_object_get_string(path), json_object_get_boolean(readonly));
+        }
     }
-    return list != NULL && n <= COCO_VM_DISKS_MAX;
-}
-
-/* A spec of a version before there were any has none. */
-static bool
-parse_nics(json_object *object, CocoVmNics *nics)
-{
-    json_object *list = member(object, "nics", json_type_array);
-    size_t n = list != NULL ? json_object_array_length(list) : 0;
-
-    for (size_t i = 0; i < n && i < COCO_VM_NICS_MAX; i++) {
-        json_object *nic = json_object_array_get_idx(list, i);
-        json_object *user = member(nic, "user", json_type_boolean);
-        json_object *mac = member(nic, "mac", json_type_string);
-
-        if (user == NULL || mac == NULL || !coco_vm_nic_is_mac(json_object_get_string(mac)))
-            return false;
-        coco_vm_nics_add(
-            nics, json_object_get_string(mac),
-            (unsigned int) CLAMP(coco_json_int(nic, "mtu"), COCO_VM_NIC_MTU_MIN,
-                                 COCO_VM_NIC_MTU_MAX),
-            (unsigned int) CLAMP(coco_json_int(nic, "queues"), 0, COCO_VM_NIC_QUEUES_MAX),
-            json_object_get_boolean(user));
-    }
-    return n <= COCO_VM_NICS_MAX;
+    return true;
 }
 
 static bool
-parse_fields(json_object *object, CocoVmSpec *spec)
+parse_fields(json_object *object, CocoVmSpec *spec, GError **error)
 {
-    json_object *hotplug = member(object, "hotplug", json_type_boolean);
-    int accel = 0;
-    int transport = 0;
+    const char *cmdline;
+    const char *share = NULL;
+    int accel;
+    int transport;
 
-    if (!parse_choice(object, "accel", COCO_KEY_VM_ACCEL, &accel) ||
-        !parse_choice(object, "transport", COCO_KEY_VM_TRANSPORT, &transport) || hotplug == NULL ||
-        !parse_disks(object, &spec->disks) || !parse_nics(object, &spec->nics))
+    if (!parse_choice(object, "accel", COCO_KEY_VM_ACCEL, &accel, error) ||
+        !parse_choice(object, "transport", COCO_KEY_VM_TRANSPORT, &transport, error) ||
+        !coco_json_need_uint(object, "vcpus", 1, G_MAXINT, &spec->vcpus, error) ||
+        !coco_json_need_uint(object, "memory_mib", 1, G_MAXINT, &spec->memory_mib, error) ||
+        !coco_json_need_string(object, "cmdline", &cmdline, error) ||
+        (has(object, "share") && !coco_json_need_string(object, "share", &share, error)) ||
+        !coco_json_need_bool(object, "hotplug", &spec->hotplug, error) ||
+        !parse_disks(object, &spec->disks, error) || !parse_nics(object, &spec->nics, error))
         return false;
     spec->accel = (CocoAccel) accel;
     spec->transport = (CocoTransport) transport;
-    spec->vcpus = (unsigned int) CLAMP(coco_json_int(object, "vcpus"), 0, G_MAXINT);
-    spec->memory_mib = (unsigned int) CLAMP(coco_json_int(object, "memory_mib"), 0, G_MAXINT);
-    spec->cmdline = g_strdup(coco_json_string(object, "cmdline"));
-    spec->share = g_strdup(coco_json_string(object, "share"));
-    spec->hotplug = json_object_get_boolean(hotplug);
-    return spec->vcpus > 0 && spec->memory_mib > 0 && spec->cmdline != NULL;
+    spec->cmdline = g_strdup(cmdline);
+    spec->share = g_strdup(share);
+    return true;
+}
+
+bool
+coco_vm_spec_from_json(json_object *object, CocoVmSpec *out_spec, CocoVmConfig **out_config,
+                       GError **error)
+{
+    g_autoptr(CocoVmConfig) config = parse_config(object, error);
+    g_auto(CocoVmSpec) spec = { .config = config };
+
+    if (config == NULL || !parse_fields(object, &spec, error))
+        return false;
+    *out_config = g_steal_pointer(&config);
+    *out_spec = spec;
+    spec = (CocoVmSpec){ 0 };
+    return true;
 }
 
 bool
 coco_vm_spec_parse(const char *path, const char *text, CocoVmSpec *out_spec,
                    CocoVmConfig **out_config, GError **error)
 {
-    g_autoptr(json_object) object = json_tokener_parse(text);
-    g_autoptr(CocoVmConfig) config = NULL;
-    g_auto(CocoVmSpec) spec = { 0 };
+    g_autoptr(json_object) object = coco_json_parse(text, strlen(text), error);
 
-    if (!json_object_is_type(object, json_type_object))
-        return bad(error, path, "it is not a JSON object");
-    config = parse_config(path, object, error);
-    if (config == NULL)
-        return false;
-    if (!parse_fields(object, &spec))
-        return bad(error, path, "a field is missing or of another type");
-    spec.config = config;
-    *out_config = g_steal_pointer(&config);
-    *out_spec = spec;
-    spec = (CocoVmSpec){ 0 };
-    return true;
+    if (object != NULL && coco_vm_spec_from_json(object, out_spec, out_config, error))
+        return true;
+    g_prefix_error(error, "read VM spec '%s': ", path);
+    return false;
 }
 
 void

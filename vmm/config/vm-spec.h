@@ -11,6 +11,7 @@
 #pragma once
 
 #include "vmm/config/config.h"
+#include "vmm/config/json.h"
 #include "vmm/config/vm-disk.h"
 #include "vmm/config/vm-nic.h"
 
@@ -31,10 +32,15 @@ typedef struct {
 } CocoVmSpec;
 
 /* All but descriptors (transfer full). */
+json_object *coco_vm_spec_to_object(const CocoVmSpec *spec);
 char *coco_vm_spec_to_json(const CocoVmSpec *spec);
 
-/* Reads what the above made; path stands for the text in messages. The spec's config is
- * *out_config (transfer full). Both are written only on success. */
+/* Reads what the above made; FAILED names the field that is wrong. The spec's config is *out_config
+ * (transfer full). Both are written only on success. */
+bool coco_vm_spec_from_json(json_object *object, CocoVmSpec *out_spec, CocoVmConfig **out_config,
+                            GError **error);
+
+/* The same of a file's text; path stands for it in messages. */
 bool coco_vm_spec_parse(const char *path, const char *text, CocoVmSpec *out_spec,
                         CocoVmConfig **out_config, GError **error);
 

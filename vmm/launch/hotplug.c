@@ -123,16 +123,13 @@ prepare(Hotplug *hotplug, GError **error)
 }
 
 static bool
-work(Hotplug *hotplug, const char *option, GError **error)
+work(Hotplug *hotplug, CocoJobVerb verb, GError **error)
 {
-    g_autoptr(GString) slots = g_string_new(NULL);
-    CocoWorkerJob job = { .option = option };
+    const CocoWorkerJob job = { .verb = verb,
+                                .slots = (const unsigned int *) (void *) hotplug->slots->data,
+                                .n_slots = hotplug->slots->len };
     CocoWorkerResult result;
 
-    for (guint i = 0; i < hotplug->slots->len; i++)
-        g_string_append_printf(slots, "%s%u", i > 0 ? "," : "",
-                               g_array_index(hotplug->slots, unsigned int, i));
-    job.slots = slots->str;
     return hotplug->slots->len == 0 ||
            coco_worker_watch_run(&hotplug->plan, &job, hotplug->signal_fd, hotplug->deadline,
                                  hotplug->options->verbose, &hotplug->report, &result, error);
@@ -171,7 +168,7 @@ attach(Hotplug *hotplug, GError **error)
     /* From here on the worker frees what it does not fill. One that is killed leaves all taken,
      * since nobody knows what QEMU has by then. */
     if (take_slots(hotplug, error))
-        return work(hotplug, "--attach", error);
+        return work(hotplug, COCO_JOB_ATTACH, error);
     free_slots(hotplug);
     return false;
 }
@@ -191,7 +188,7 @@ detach(Hotplug *hotplug, GError **error)
         if (is_taken(hotplug, slot))
             g_array_append_val(hotplug->slots, slot);
     }
-    return work(hotplug, "--detach", error);
+    return work(hotplug, COCO_JOB_DETACH, error);
 }
 
 static bool

@@ -234,8 +234,9 @@ static bool
 start_vm(Launch *launch, const CocoLaunchOptions *options, CocoWorkerResult *result, GError **error)
 {
     CocoLaunchPlan *plan = &launch->plan;
+    const CocoWorkerJob job = { .verb = COCO_JOB_START };
     g_autoptr(GError) measure_error = NULL;
-    bool started = coco_worker_watch_run(plan, NULL, launch->signal_fd, launch->deadline,
+    bool started = coco_worker_watch_run(plan, &job, launch->signal_fd, launch->deadline,
                                          options->verbose, &launch->report, result, error);
 
     if (!coco_launch_measure_finish(&launch->measure, launch->deadline, &launch->measurement,

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -17,13 +18,9 @@
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/run/spawn.h"
-#include "vmm/tee/tee-policy.h"
-#include "vmm/tee/tee.h"
 
-/* Of the worker's command line, its NULL included. */
-#define MAX_ARGUMENTS 28
-
-G_STATIC_ASSERT(3 + COCO_VM_DISKS_MAX + 2 * COCO_VM_NICS_MAX * COCO_VM_NIC_QUEUES_MAX <
+G_STATIC_ASSERT(COCO_WORKER_FIRST_FD + COCO_VM_DISKS_MAX +
+                    2 * COCO_VM_NICS_MAX * COCO_VM_NIC_QUEUES_MAX <
                 COCO_SPAWN_FDS_MAX);
 
 /* A line of the worker is a few hundred bytes; QEMU's last words are cut by the worker. */
@@ -35,7 +32,7 @@ G_STATIC_ASSERT(3 + COCO_VM_DISKS_MAX + 2 * COCO_VM_NICS_MAX * COCO_VM_NIC_QUEUE
 
 typedef struct {
     CocoLaunchReport *report;
-    const CocoWorkerJob *job; /* nullable */
+    CocoJobVerb verb;
     CocoWorkerResult *result;
     GString *pending; /* bytes without their newline yet */
     pid_t pid;
@@ -90,8 +87,8 @@ current_step(const Watch *watch)
         { "start", "resume domain" },
     };
 
-    if (watch->job != NULL && strcmp(watch->phase, "connect") == 0)
-        return strcmp(watch->job->option, "--attach") == 0 ? "attach disks" : "detach disks";
+    if (watch->verb != COCO_JOB_START && strcmp(watch->phase, "connect") == 0)
+        return watch->verb == COCO_JOB_ATTACH ? "attach disks" : "detach disks";
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
         if (strcmp(watch->phase, steps[i].ended) == 0)
             return steps[i].step;
@@ -195,109 +192,52 @@ end_worker(Watch *watch, bool done)
         note_end(watch, &info);
 }
 
-/* What the worker must find before and after the start (launch-security.h). */
-static char *
-expected_security(const CocoVmConfig *config)
+/* Its standard input (transfer full): a file of nobody's, which the worker reads to its end. */
+static int
+open_job(const CocoWorkerJob *job, GError **error)
 {
-    const struct CocoTeeOps *ops = coco_tee_of(config);
+    g_autofree char *text = coco_worker_job_text(job);
+    size_t length = strlen(text);
+    g_auto(CocoFd) fd = memfd_create("coco-job", MFD_CLOEXEC);
 
-    if (ops->tee == COCO_TEE_NONE)
-        return g_strdup("");
-    if (ops->tee == COCO_TEE_SE) /* it has no policy */
-        return g_strdup_printf("%s,%s,", ops->sec_type, ops->qemu_object);
-    return g_strdup_printf("%s,%s,%" G_GUINT64_FORMAT, ops->sec_type, ops->qemu_object,
-                           coco_tee_policy(config));
+    if (fd < 0 || write(fd, text, length) != (ssize_t) length || lseek(fd, 0, SEEK_SET) < 0)
+        return coco_vmm_error_errno(error, errno, "write the job of the libvirt worker"), -1;
+    return coco_fd_steal(&fd);
 }
 
-/* Those of disks and interfaces, behind the standard ones; gives how many there are with these. */
-static size_t
-list_descriptors(const CocoLaunchPlan *plan, int *fds)
-{
-    size_t n = 3;
-
-    for (size_t i = 0; i < plan->spec.disks.n; i++)
-        fds[n++] = plan->spec.disks.items[i].fd;
-    for (size_t i = 0; i < plan->spec.nics.n; i++) {
-        const CocoVmNic *nic = &plan->spec.nics.items[i];
-
-        for (unsigned int queue = 0; queue < nic->queues; queue++)
-            fds[n++] = nic->fds[queue];
-        for (unsigned int queue = 0; queue < nic->queues && nic->vhost[queue] >= 0; queue++)
-            fds[n++] = nic->vhost[queue];
-    }
-    return n;
-}
-
+/* Its command line is for those who look for processes; all it needs is in the job. */
 static bool
-start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *job, bool verbose, pid_t *out_pid,
+start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *wanted, bool verbose, pid_t *out_pid,
              int *out_fd, GError **error)
 {
     g_autofree char *program = coco_spawn_find_helper("coco-vmm-libvirt");
     g_autofree char *log_path = coco_run_dir_file(plan->run_dir, "vm/worker.log");
-    g_autofree char *security = expected_security(plan->config);
     g_auto(CocoFd) log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    const char *hook = coco_vm_config_string(plan->config, COCO_KEY_SEV_ATTEST);
-    g_autofree char *attest = g_strconcat("--attest=", hook, NULL);
-    g_autofree char *attest_timeout = g_strdup_printf(
-        "--attest-timeout=%u", coco_vm_config_number(plan->config, COCO_KEY_SEV_ATTEST_TIMEOUT_S));
-    const char *argv[MAX_ARGUMENTS] = {
-        program,
-        "--run-dir",
-        coco_run_dir_path(plan->run_dir),
-        "--uri",
-        coco_vm_config_string(plan->config, COCO_KEY_HOST_URI),
-        "--emulator",
-        coco_vm_config_string(plan->config, COCO_KEY_HOST_QEMU),
-        "--cache-dir",
-        plan->cache_dir,
-        "--security",
-        security,
-        attest_timeout,
-    };
-    g_autofree char *letters = coco_vm_disks_letters(&plan->spec.disks);
-    g_autofree char *owner = g_strdup_printf("--disk-owner=%u", (unsigned int) plan->user.uid);
-    g_autofree char *nics = coco_vm_nics_word(&plan->spec.nics);
-    int fds[3 + COCO_VM_DISKS_MAX + 2 * COCO_VM_NICS_MAX * COCO_VM_NIC_QUEUES_MAX];
+    const char *argv[] = { program, "--run-dir", coco_run_dir_path(plan->run_dir), NULL };
+    CocoWorkerJob job = *wanted;
+    g_autoptr(GArray) fds = NULL;
+    g_auto(CocoFd) input = -1;
     g_auto(CocoFd) in = -1;
     g_auto(CocoFd) out = -1;
-    const char *device = coco_tee_of(plan->config)->device;
-    size_t n = g_strv_length((char **) (uintptr_t) argv);
     int ends[2];
 
-    if (plan->spec.accel == COCO_ACCEL_TCG && job == NULL)
-        argv[n++] = "--hide-kvm";
-    if (hook[0] != '\0')
-        argv[n++] = attest;
-    if (job != NULL) {
-        argv[n++] = job->option;
-        argv[n++] = job->slots;
-    }
-    if (plan->spec.disks.n > 0) {
-        argv[n++] = "--disks";
-        argv[n++] = letters;
-    }
-    if (plan->spec.nics.n > 0) {
-        argv[n++] = "--nics";
-        argv[n++] = nics;
-        if (strcmp(coco_tee_of(plan->config)->arch, "s390x") == 0)
-            argv[n++] = "--ccw";
-    }
-    if (device != NULL && plan->choice.accel == COCO_ACCEL_KVM && job == NULL) {
-        argv[n++] = "--device";
-        argv[n++] = device;
-    }
-    argv[n++] = owner;
+    job.cache_dir = plan->cache_dir;
+    job.qemu_uid = (unsigned int) plan->user.uid;
+    job.spec = &plan->spec;
     if (log < 0)
         return coco_vmm_error_errno(error, errno, "write '%s'", log_path);
+    input = open_job(&job, error);
+    if (input < 0)
+        return false;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return coco_vmm_error_errno(error, errno, "start '%s'", program);
     in = ends[0];
     out = ends[1];
-    fds[0] = -1;
-    fds[1] = out;
-    fds[2] = verbose ? STDERR_FILENO : log;
-    if (!coco_spawn(argv, fds, list_descriptors(plan, fds), COCO_SPAWN_DIES_WITH_PARENT, out_pid,
-                    error))
+    fds = coco_worker_job_descriptors(&job);
+    g_array_prepend_vals(fds, ((int[]){ input, out, verbose ? STDERR_FILENO : log }),
+                         COCO_WORKER_FIRST_FD);
+    if (!coco_spawn(argv, (const int *) (const void *) fds->data, fds->len,
+                    COCO_SPAWN_DIES_WITH_PARENT, out_pid, error))
         return false;
     *out_fd = coco_fd_steal(&in);
     return true;
@@ -352,7 +292,7 @@ coco_worker_watch_run(const CocoLaunchPlan *plan, const CocoWorkerJob *job, int 
                       CocoWorkerResult *out_result, GError **error)
 {
     g_auto(Watch) watch = {
-        .report = report, .job = job, .result = out_result, .pending = g_string_new(NULL)
+        .report = report, .verb = job->verb, .result = out_result, .pending = g_string_new(NULL)
     };
     g_auto(CocoFd) worker_fd = -1;
     bool timed_out = false;

@@ -17,6 +17,7 @@
 
 #include "vmm/launch/launch-plan.h"
 #include "vmm/launch/launch-report.h"
+#include "vmm/launch/worker-job.h"
 
 typedef struct {
     pid_t pid;        /* of QEMU */
@@ -27,14 +28,8 @@ typedef struct {
  * or -1. */
 int coco_worker_watch_signals(GError **error);
 
-/* What the worker is to do with a VM that runs already. */
-typedef struct {
-    const char *option; /* --attach or --detach */
-    const char *slots;  /* "1,12" */
-} CocoWorkerJob;
-
-/* Runs the worker until it has started the VM (job: NULL), or done the job, or failed, or deadline
- * (monotonic µs) has come. */
+/* Runs the worker until it has started the VM, or done another job, or failed, or deadline
+ * (monotonic µs) has come. job: its verb and what is that verb's alone; the rest is the plan's. */
 bool coco_worker_watch_run(const CocoLaunchPlan *plan, const CocoWorkerJob *job, int signal_fd,
                            gint64 deadline, bool verbose, CocoLaunchReport *report,
                            CocoWorkerResult *out_result, GError **error);

@@ -11,30 +11,22 @@
 #include <libxml/xpath.h>
 
 #include "vmm/config/vmm-error.h"
+#include "vmm/tee/tee-policy.h"
+#include "vmm/tee/tee.h"
 
-bool
-coco_launch_security_parse(char *text, CocoLaunchSecurity *out_expected)
+void
+coco_launch_security_of(const CocoVmConfig *config, CocoLaunchSecurity *out_expected)
 {
-    CocoLaunchSecurity expected = { 0 };
-    char *object = strchr(text, ',');
-    char *policy = object != NULL ? strchr(object + 1, ',') : NULL;
+    const struct CocoTeeOps *ops = coco_tee_of(config);
 
-    if (text[0] == '\0') {
-        *out_expected = expected;
-        return true;
-    }
-    if (policy == NULL)
-        return false;
-    *object++ = '\0';
-    *policy++ = '\0';
-    expected.type = text;
-    expected.object = object;
-    expected.has_policy = policy[0] != '\0';
-    if (expected.has_policy &&
-        !g_ascii_string_to_unsigned(policy, 10, 0, G_MAXUINT64, &expected.policy, NULL))
-        return false;
-    *out_expected = expected;
-    return true;
+    *out_expected = (CocoLaunchSecurity){ 0 };
+    if (ops->tee == COCO_TEE_NONE)
+        return;
+    out_expected->type = ops->sec_type;
+    out_expected->object = ops->qemu_object;
+    out_expected->has_policy = ops->tee != COCO_TEE_SE;
+    if (out_expected->has_policy)
+        out_expected->policy = coco_tee_policy(config);
 }
 
 /* The string of an XPath expression over a document; "" when it is not there or no XML (transfer

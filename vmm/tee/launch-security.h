@@ -9,7 +9,7 @@
  *
  * Here is the reading and comparing; asking libvirt is coco-vmm-libvirt's.
  *
- * Ownership: an expectation borrows its strings.
+ * Ownership: an expectation has static strings.
  * Thread: any.
  */
 #pragma once
@@ -18,6 +18,8 @@
 
 #include <glib.h>
 
+#include "vmm/config/config.h"
+
 typedef struct {
     const char *type;   /* libvirt's launchSecurity type; NULL: there must be none */
     const char *object; /* QEMU's type of the object */
@@ -25,8 +27,8 @@ typedef struct {
     guint64 policy;
 } CocoLaunchSecurity;
 
-/* Reads "TYPE,OBJECT,POLICY" (POLICY may be empty); "" expects no protection. Changes text. */
-bool coco_launch_security_parse(char *text, CocoLaunchSecurity *out_expected);
+/* What this config asks for; type is NULL where that is no protection. */
+void coco_launch_security_of(const CocoVmConfig *config, CocoLaunchSecurity *out_expected);
 
 /* The error is NO_TEE; each names which report disagrees, and how. */
 bool coco_launch_security_check_capabilities(const CocoLaunchSecurity *expected, const char *xml,

@@ -2,9 +2,9 @@
 /*
  * coco-vmm-libvirt: the only program that links libvirt. It starts the domain that coco-vmm wrote
  * to RUN/vm/domain.xml with the embedded driver, arms QEMU for a life without libvirt, lets the
- * guest run, and ends. With --attach or --detach it takes such a VM over for a moment, to change
- * its disks.
+ * guest run, and ends. Other jobs take such a VM over for a moment, to change its disks.
  *
+ * Its job is one document on standard input (worker-job.h), which names the other descriptors.
  * It writes JSON lines on stdout: {"event":"phase"}…, then {"event":"started"} or
  * {"event":"failed"}. It sets no deadline and undoes nothing: coco-vmm watches it, kills it and
  * cleans up.
@@ -24,11 +24,13 @@
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/launch/launch-report.h"
+#include "vmm/launch/worker-job.h"
 #include "vmm/tee/capability-cache.h"
 #include "vmm/tee/launch-security.h"
 #include "vmm/tee/dev-directory.h"
 #include "vmm/tee/private-device.h"
 #include "vmm/tee/qemu-root.h"
+#include "vmm/tee/tee.h"
 #include "vmm/worker/disk-libvirt.h"
 #include "vmm/worker/hotplug-libvirt.h"
 #include "vmm/worker/libvirt-error.h"
@@ -51,21 +53,9 @@
 
 typedef struct {
     char *run_dir;
-    char *uri;
-    char *emulator;
-    char *cache_dir;
-    char *security;
-    char *attest;
-    int attest_timeout_s;
-    char *disks;    /* vm-disk.h */
-    int disk_owner; /* of the device, too */
-    char *device;   /* of the TEE, private-device.h; nullable */
-    char *nics;     /* vm-nic.h; nullable */
-    gboolean ccw;   /* they are not on PCI */
-    char *attach;   /* slots, of a VM that runs */
-    char *detach;
-    gboolean hide_kvm;
-    CocoLaunchSecurity expected; /* what security says */
+    CocoWorkerOrder order;
+    const CocoVmSpec *spec;      /* the order's */
+    CocoLaunchSecurity expected; /* what its config asks for */
 } Options;
 
 /* QEMU's own word on what protects the guest. */
@@ -87,31 +77,61 @@ on_libvirt_error(void *data, virErrorPtr error)
     /* Errors are read after each call; libvirt's default prints them on stderr too. */
 }
 
+static const char *
+config_string(const Options *options, CocoKey key)
+{
+    return coco_vm_config_string(options->spec->config, key);
+}
+
+static bool
+is_start(const Options *options)
+{
+    return options->order.job.verb == COCO_JOB_START;
+}
+
+/* Where KVM is not used it is hidden (capability-cache.h). */
+static bool
+hides_kvm(const Options *options)
+{
+    return is_start(options) && options->spec->accel == COCO_ACCEL_TCG;
+}
+
+/* Of the TEE (private-device.h); or NULL. */
+static const char *
+private_device(const Options *options)
+{
+    return is_start(options) && options->spec->accel == COCO_ACCEL_KVM
+               ? coco_tee_of(options->spec->config)->device
+               : NULL;
+}
+
 static bool
 has_nodes(const Options *options)
 {
-    return options->disks != NULL && coco_disks_have_device(options->disks);
+    return coco_disks_have_device(&options->spec->disks);
 }
 
 /* Who is not root cannot, and has no device that QEMU could open as root. */
 static bool
 has_namespace(const Options *options)
 {
-    return geteuid() == 0 || has_nodes(options) || options->hide_kvm || options->device != NULL;
+    return geteuid() == 0 || has_nodes(options) || hides_kvm(options) ||
+           private_device(options) != NULL;
 }
 
 static bool
 prepare_namespace(const Options *options, GError **error)
 {
+    const CocoVmDisks *disks = &options->spec->disks;
+    const char *device = private_device(options);
+    uid_t owner = (uid_t) options->order.job.qemu_uid;
+
     if (!has_namespace(options))
         return true;
     return enter_namespace(error) &&
-           (options->device == NULL ||
-            coco_private_device_make(options->run_dir, options->device, (uid_t) options->disk_owner,
-                                     error)) &&
-           coco_dev_directory_make(options->run_dir, options->device, !options->hide_kvm, error) &&
-           (!has_nodes(options) || coco_disks_make_nodes(options->run_dir, options->disks,
-                                                         (uid_t) options->disk_owner, error));
+           (device == NULL || coco_private_device_make(options->run_dir, device, owner, error)) &&
+           coco_dev_directory_make(options->run_dir, device, !hides_kvm(options), error) &&
+           (!has_nodes(options) || coco_disks_make_nodes(options->run_dir, disks, owner, error));
 }
 
 static virConnect *
@@ -119,7 +139,8 @@ connect_libvirt(const Options *options, GError **error)
 {
     g_autofree char *escaped = g_uri_escape_string(options->run_dir, "/", FALSE);
     g_autofree char *embedded = g_strconcat("qemu:///embed?root=", escaped, "/vm", NULL);
-    const char *uri = options->uri[0] != '\0' ? options->uri : embedded;
+    const char *given = config_string(options, COCO_KEY_HOST_URI);
+    const char *uri = given[0] != '\0' ? given : embedded;
     g_autofree char *what = g_strdup_printf("connect to libvirt '%s'", uri);
     virConnect *connection;
 
@@ -208,8 +229,8 @@ explain_machine(const Options *options, virConnect *connection, const char *xml,
 
     if (machine == NULL || machine[0] == '\0')
         return;
-    capabilities =
-        virConnectGetDomainCapabilities(connection, options->emulator, NULL, machine, NULL, 0);
+    capabilities = virConnectGetDomainCapabilities(
+        connection, config_string(options, COCO_KEY_HOST_QEMU), NULL, machine, NULL, 0);
     if (capabilities == NULL) {
         (void) coco_libvirt_error(&cause, "start domain");
         g_clear_error(error);
@@ -231,8 +252,8 @@ check_before(const Options *options, virConnect *connection, const char *xml, GE
     if (options->expected.type == NULL)
         return true;
     machine = machine_of(xml);
-    capabilities =
-        virConnectGetDomainCapabilities(connection, options->emulator, NULL, machine, "kvm", 0);
+    capabilities = virConnectGetDomainCapabilities(
+        connection, config_string(options, COCO_KEY_HOST_QEMU), NULL, machine, "kvm", 0);
     if (capabilities == NULL)
         return coco_libvirt_error(error, "check protection: ask libvirt for its capabilities");
     fine = coco_launch_security_check_capabilities(&options->expected, capabilities, error);
@@ -303,7 +324,7 @@ check_started(const Options *options, virDomain *domain, GError **error)
 static bool
 start_defined(const Options *options, virDomain *domain, GError **error)
 {
-    if (!coco_disks_associate(domain, options->disks, error))
+    if (!coco_disks_associate(domain, &options->spec->disks, error))
         return false;
     return virDomainCreateWithFlags(domain, VIR_DOMAIN_START_PAUSED) == 0 ||
            coco_libvirt_error(error, "start domain");
@@ -312,13 +333,13 @@ start_defined(const Options *options, virDomain *domain, GError **error)
 static virDomain *
 start_domain(const Options *options, virConnect *connection, const char *xml, GError **error)
 {
-    virDomain *domain = options->disks == NULL
-                            ? virDomainCreateXML(connection, xml, VIR_DOMAIN_START_PAUSED)
-                            : virDomainDefineXML(connection, xml);
+    bool disks = options->spec->disks.n > 0;
+    virDomain *domain = !disks ? virDomainCreateXML(connection, xml, VIR_DOMAIN_START_PAUSED)
+                               : virDomainDefineXML(connection, xml);
 
     if (domain == NULL) {
         (void) coco_libvirt_error(error, "start domain");
-    } else if (options->disks != NULL && !start_defined(options, domain, error)) {
+    } else if (disks && !start_defined(options, domain, error)) {
         g_clear_pointer(&domain, coco_domain_unref);
     }
     if (domain == NULL) {
@@ -336,22 +357,23 @@ publish_capabilities(const Options *options)
 {
     g_autoptr(GError) ignored = NULL;
 
-    (void) coco_capability_cache_publish(options->cache_dir, options->run_dir, options->emulator,
-                                         &ignored);
+    (void) coco_capability_cache_publish(options->order.job.cache_dir, options->run_dir,
+                                         config_string(options, COCO_KEY_HOST_QEMU), &ignored);
 }
 
 /* Asks whoever decides on the measurement of an SEV guest, which is still paused. */
 static bool
 attest(const Options *options, virDomain *domain, CocoLaunchReport *report, GError **error)
 {
+    const CocoVmConfig *config = options->spec->config;
     CocoSevAttestOptions attest_options = {
         .tee = (options->expected.policy & SEV_POLICY_ES) != 0 ? COCO_TEE_SEV_ES : COCO_TEE_SEV,
         .policy = (unsigned int) options->expected.policy,
-        .hook = options->attest,
-        .timeout_s = (unsigned int) options->attest_timeout_s,
+        .hook = config_string(options, COCO_KEY_SEV_ATTEST),
+        .timeout_s = coco_vm_config_number(config, COCO_KEY_SEV_ATTEST_TIMEOUT_S),
     };
 
-    if (options->attest == NULL)
+    if (attest_options.hook[0] == '\0')
         return true;
     if (!coco_sev_attest_run(domain, &attest_options, error))
         return false;
@@ -362,11 +384,12 @@ attest(const Options *options, virDomain *domain, CocoLaunchReport *report, GErr
 static bool
 attach_nics(const Options *options, virDomain *domain, CocoLaunchReport *report, GError **error)
 {
-    int first = COCO_FIRST_DISK_FD + (options->disks != NULL ? (int) strlen(options->disks) : 0);
+    const CocoVmSpec *spec = options->spec;
+    bool ccw = strcmp(coco_tee_of(spec->config)->arch, "s390x") == 0;
 
-    if (options->nics == NULL)
+    if (spec->nics.n == 0)
         return true;
-    if (!coco_nics_attach(domain, options->nics, first, !options->ccw, error))
+    if (!coco_nics_attach(domain, &spec->nics, !ccw, error))
         return false;
     coco_launch_report_phase(report, "network");
     return true;
@@ -427,8 +450,9 @@ run(const Options *options, CocoLaunchReport *report, GError **error)
 
     if (!prepare_namespace(options, error))
         return false;
-    if (!coco_capability_cache_seed(options->cache_dir, options->run_dir, options->emulator,
-                                    &cache_lock, error)) {
+    if (!coco_capability_cache_seed(options->order.job.cache_dir, options->run_dir,
+                                    config_string(options, COCO_KEY_HOST_QEMU), &cache_lock,
+                                    error)) {
         g_prefix_error(error, "seed capability cache: ");
         return false;
     }
@@ -477,20 +501,16 @@ find_domain(const Options *options, CocoLaunchReport *report, GError **error)
 static bool
 change_disks(const Options *options, CocoLaunchReport *report, GError **error)
 {
+    const CocoWorkerJob *job = &options->order.job;
     const char *run_dir = options->run_dir;
-    bool attach = options->attach != NULL;
-    g_autofree unsigned int *slots =
-        coco_hotplug_parse_slots(attach ? options->attach : options->detach);
-    g_autoptr(virDomain) domain = NULL;
+    bool attach = job->verb == COCO_JOB_ATTACH;
+    g_autoptr(virDomain) domain = find_domain(options, report, error);
 
-    if (slots == NULL || (attach && options->disks == NULL))
-        return coco_vmm_failed(error, "no slots or disks are named");
-    domain = find_domain(options, report, error);
     if (domain == NULL && attach)
-        coco_hotplug_free_slots(run_dir, slots);
+        coco_hotplug_free_slots(run_dir, job->slots, job->n_slots);
     if (domain == NULL ||
-        !(attach ? coco_hotplug_attach(domain, run_dir, slots, options->disks, error)
-                 : coco_hotplug_detach(domain, run_dir, slots, error)))
+        !(attach ? coco_hotplug_attach(domain, run_dir, job->slots, &job->spec->disks, error)
+                 : coco_hotplug_detach(domain, run_dir, job->slots, job->n_slots, error)))
         return false;
     coco_launch_report_phase(report, attach ? "attach" : "detach");
     coco_launch_report_write(report, coco_launch_report_line("started"));
@@ -524,36 +544,25 @@ tell_version(void)
                : 1;
 }
 
+static bool
+read_order(Options *options, GError **error)
+{
+    if (!coco_worker_order_read(STDIN_FILENO, &options->order, error))
+        return false;
+    options->spec = options->order.job.spec;
+    coco_launch_security_of(options->spec->config, &options->expected);
+    return true;
+}
+
 int
 main(int argc, char **argv)
 {
     Options options = { 0 };
     const GOptionEntry entries[] = {
         { "run-dir", 0, 0, G_OPTION_ARG_FILENAME, &options.run_dir, "run directory", "DIR" },
-        { "uri", 0, 0, G_OPTION_ARG_STRING, &options.uri, "libvirt URI, or empty", "URI" },
-        { "emulator", 0, 0, G_OPTION_ARG_FILENAME, &options.emulator, "QEMU", "FILE" },
-        { "cache-dir", 0, 0, G_OPTION_ARG_FILENAME, &options.cache_dir, "shared cache", "DIR" },
-        { "security", 0, 0, G_OPTION_ARG_STRING, &options.security, "expect this protection",
-          "TYPE,OBJECT,POLICY" },
-        { "attest", 0, 0, G_OPTION_ARG_STRING, &options.attest, "ask on the measurement",
-          "PROGRAM|URL" },
-        { "attest-timeout", 0, 0, G_OPTION_ARG_INT, &options.attest_timeout_s, "seconds", "N" },
-        { "disks", 0, 0, G_OPTION_ARG_STRING, &options.disks, "what descriptors 3 and up are",
-          "LETTERS" },
-        { "disk-owner", 0, 0, G_OPTION_ARG_INT, &options.disk_owner, "QEMU's user", "UID" },
-        { "device", 0, 0, G_OPTION_ARG_FILENAME, &options.device, "give QEMU's user this device",
-          "FILE" },
-        { "nics", 0, 0, G_OPTION_ARG_STRING, &options.nics, "interfaces, on the descriptors then",
-          "MAC,MTU,…" },
-        { "ccw", 0, 0, G_OPTION_ARG_NONE, &options.ccw, "a machine without PCI", NULL },
-        { "attach", 0, 0, G_OPTION_ARG_STRING, &options.attach, "attach these disks to a VM",
-          "SLOT,…" },
-        { "detach", 0, 0, G_OPTION_ARG_STRING, &options.detach, "detach these disks from a VM",
-          "SLOT,…" },
-        { "hide-kvm", 0, 0, G_OPTION_ARG_NONE, &options.hide_kvm, "make KVM unusable", NULL },
         { 0 },
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("(started by coco-vmm)");
+    g_autoptr(GOptionContext) context = g_option_context_new("< JOB (started by coco-vmm)");
     g_autoptr(GError) error = NULL;
     CocoLaunchReport report;
     bool done;
@@ -562,18 +571,15 @@ main(int argc, char **argv)
         return tell_version();
     coco_launch_report_init(&report, stdout);
     g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error) || options.run_dir == NULL ||
-        options.uri == NULL || options.emulator == NULL || options.cache_dir == NULL ||
-        options.security == NULL ||
-        !coco_launch_security_parse(options.security, &options.expected)) {
+    if (!g_option_context_parse(context, &argc, &argv, &error) || options.run_dir == NULL) {
         (void) fprintf(stderr, "coco-vmm-libvirt: %s\n",
-                       error != NULL ? error->message : "an option is missing");
+                       error != NULL ? error->message : "--run-dir is missing");
         return 2;
     }
     g_clear_pointer(&context, g_option_context_free); /* no scope ends here, see below */
-    done = options.attach != NULL || options.detach != NULL
-               ? change_disks(&options, &report, &error)
-               : run(&options, &report, &error);
+    done = read_order(&options, &error) &&
+           (is_start(&options) ? run(&options, &report, &error)
+                               : change_disks(&options, &report, &error));
     if (!done)
         tell_failure(&report, error);
     /* Without exit handlers and without closing the connection: both only take time, and QEMU stays

@@ -18,14 +18,14 @@
 #include <glib.h>
 #include <libvirt/libvirt.h>
 
-/* The descriptor of the first disk; the others follow. */
-#define COCO_FIRST_DISK_FD 3
+#include "vmm/config/vm-disk.h"
 
 /* True when one of the disks is a device. */
-bool coco_disks_have_device(const char *letters);
+bool coco_disks_have_device(const CocoVmDisks *disks);
 
 /* Makes the nodes below run_dir. This process must have a mount namespace of its own. */
-bool coco_disks_make_nodes(const char *run_dir, const char *letters, uid_t owner, GError **error);
+bool coco_disks_make_nodes(const char *run_dir, const CocoVmDisks *disks, uid_t owner,
+                           GError **error);
 
 /* Gives the descriptors of the files to a defined domain. */
-bool coco_disks_associate(virDomain *domain, const char *letters, GError **error);
+bool coco_disks_associate(virDomain *domain, const CocoVmDisks *disks, GError **error);

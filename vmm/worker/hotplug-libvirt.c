@@ -13,9 +13,7 @@
 #include <libvirt/virterror.h>
 
 #include "vmm/config/json.h"
-#include "vmm/config/vm-disk.h"
 #include "vmm/config/vmm-error.h"
-#include "vmm/worker/disk-libvirt.h"
 #include "vmm/worker/libvirt-error.h"
 #include "vmm/worker/qmp-libvirt.h"
 
@@ -38,22 +36,6 @@
     "\"on\",\"werror\":\"report\",\"rerror\":\"report\"}}"
 #define DELETE_DEVICE "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"}}"
 
-unsigned int *
-coco_hotplug_parse_slots(const char *text)
-{
-    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
-    g_autofree unsigned int *slots = g_new0(unsigned int, g_strv_length(parts) + 1);
-
-    for (size_t i = 0; parts[i] != NULL; i++) {
-        guint64 slot;
-
-        if (!g_ascii_string_to_unsigned(parts[i], 10, 1, COCO_HOTPLUG_SLOTS, &slot, NULL))
-            return NULL;
-        slots[i] = (unsigned int) slot;
-    }
-    return g_steal_pointer(&slots);
-}
-
 static bool
 add_device(virDomain *domain, const char *name, unsigned int slot, GError **error)
 {
@@ -64,12 +46,13 @@ add_device(virDomain *domain, const char *name, unsigned int slot, GError **erro
 }
 
 static bool
-add_node(virDomain *domain, const char *name, unsigned int slot, char letter, GError **error)
+add_node(virDomain *domain, const char *name, unsigned int slot, const CocoVmDisk *disk,
+         GError **error)
 {
     g_autofree char *what = g_strdup_printf("open disk '%s'", name);
-    g_autofree char *text = g_strdup_printf(
-        ADD_NODE, name, g_ascii_islower(letter) ? "true" : "false",
-        g_ascii_tolower(letter) == 'd' ? "host_device" : "file", FIRST_FD_SET + slot);
+    g_autofree char *text =
+        g_strdup_printf(ADD_NODE, name, disk->readonly ? "true" : "false",
+                        disk->is_device ? "host_device" : "file", FIRST_FD_SET + slot);
 
     return coco_qmp_command(domain, what, text, -1, error);
 }
@@ -105,19 +88,19 @@ free_slot(const char *run_dir, unsigned int slot)
 }
 
 void
-coco_hotplug_free_slots(const char *run_dir, const unsigned int *slots)
+coco_hotplug_free_slots(const char *run_dir, const unsigned int *slots, size_t n)
 {
-    for (size_t i = 0; slots[i] != 0; i++)
+    for (size_t i = 0; i < n; i++)
         free_slot(run_dir, slots[i]);
 }
 
 static bool
-attach(virDomain *domain, unsigned int slot, char letter, int fd, GError **error)
+attach(virDomain *domain, unsigned int slot, const CocoVmDisk *disk, GError **error)
 {
     g_autofree char *name = coco_hot_disk_name(slot);
 
-    if (add_descriptor(domain, name, slot, fd, error) &&
-        add_node(domain, name, slot, letter, error) && add_device(domain, name, slot, error))
+    if (add_descriptor(domain, name, slot, disk->fd, error) &&
+        add_node(domain, name, slot, disk, error) && add_device(domain, name, slot, error))
         return true;
     remove_backend(domain, name, slot);
     return false;
@@ -156,9 +139,9 @@ on_release_timeout(int timer, void *user_data)
 
 /* The first slot that is not released yet; 0 for none. */
 static unsigned int
-first_held(const Release *release, const unsigned int *slots)
+first_held(const Release *release, const unsigned int *slots, size_t n)
 {
-    for (size_t i = 0; slots[i] != 0; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (!release->released[slots[i]])
             return slots[i];
     }
@@ -184,17 +167,17 @@ ask_for_release(virDomain *domain, unsigned int slot, Release *release, GError *
 }
 
 static bool
-wait_for_release(Release *release, const unsigned int *slots, GError **error)
+wait_for_release(Release *release, const unsigned int *slots, size_t n, GError **error)
 {
     int timer = virEventAddTimeout(RELEASE_TIMEOUT_MS, on_release_timeout, release, NULL);
     bool running = timer >= 0;
     unsigned int held;
 
-    while (running && first_held(release, slots) != 0 && !release->timed_out)
+    while (running && first_held(release, slots, n) != 0 && !release->timed_out)
         running = virEventRunDefaultImpl() == 0;
     if (timer >= 0)
         (void) virEventRemoveTimeout(timer);
-    held = first_held(release, slots);
+    held = first_held(release, slots, n);
     if (held != 0)
         g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BUSY,
                     "detach disk 'hot%02u': the guest does not let it go", held);
@@ -202,17 +185,18 @@ wait_for_release(Release *release, const unsigned int *slots, GError **error)
 }
 
 static bool
-release_all(virDomain *domain, const unsigned int *slots, Release *release, GError **error)
+release_all(virDomain *domain, const unsigned int *slots, size_t n, Release *release,
+            GError **error)
 {
-    for (size_t i = 0; slots[i] != 0; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (!ask_for_release(domain, slots[i], release, error))
             return false;
     }
-    return wait_for_release(release, slots, error);
+    return wait_for_release(release, slots, n, error);
 }
 
 bool
-coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *slots,
+coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *slots, size_t n,
                     GError **error)
 {
     virConnect *connection = virDomainGetConnect(domain);
@@ -223,9 +207,9 @@ coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *
 
     if (handle < 0)
         return coco_libvirt_error(error, "watch the VM");
-    done = release_all(domain, slots, &release, error);
+    done = release_all(domain, slots, n, &release, error);
     (void) virConnectDomainQemuMonitorEventDeregister(connection, handle);
-    for (size_t i = 0; slots[i] != 0; i++) {
+    for (size_t i = 0; i < n; i++) {
         g_autofree char *name = coco_hot_disk_name(slots[i]);
 
         if (!release.released[slots[i]])
@@ -238,18 +222,14 @@ coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *
 
 bool
 coco_hotplug_attach(virDomain *domain, const char *run_dir, const unsigned int *slots,
-                    const char *letters, GError **error)
+                    const CocoVmDisks *disks, GError **error)
 {
-    for (size_t i = 0; slots[i] != 0 && letters[i] != '\0'; i++) {
-        g_autofree unsigned int *attached = NULL;
-
-        if (attach(domain, slots[i], letters[i], COCO_FIRST_DISK_FD + (int) i, error))
+    for (size_t i = 0; i < disks->n; i++) {
+        if (attach(domain, slots[i], &disks->items[i], error))
             continue;
-        coco_hotplug_free_slots(run_dir, slots + i);
-        attached = g_memdup2(slots, (i + 1) * sizeof(*slots));
-        attached[i] = 0;
+        coco_hotplug_free_slots(run_dir, slots + i, disks->n - i);
         if (i > 0)
-            (void) coco_hotplug_detach(domain, run_dir, attached, NULL);
+            (void) coco_hotplug_detach(domain, run_dir, slots, i, NULL);
         return false;
     }
     return true;

@@ -17,19 +17,17 @@
 #include <glib.h>
 #include <libvirt/libvirt.h>
 
-/* The slots of a text such as "1,12"; 0 ends them (transfer full). NULL when it is none. */
-unsigned int *coco_hotplug_parse_slots(const char *text);
+#include "vmm/config/vm-disk.h"
 
-/* letters: what the descriptors from COCO_FIRST_DISK_FD on are (vm-disk.h), one for each slot. All
- * are attached, or none. A slot that is empty again is free again: its file is removed (hotplug.h).
- */
+/* A disk for each slot. All are attached, or none. A slot that is empty again is free again: its
+ * file is removed (hotplug.h). */
 bool coco_hotplug_attach(virDomain *domain, const char *run_dir, const unsigned int *slots,
-                         const char *letters, GError **error);
+                         const CocoVmDisks *disks, GError **error);
 
-/* Asks the guest for all of them and waits until it has let each go. What is not attached is fine.
- * Slots that are empty are freed, also where others are not. */
+/* Asks the guest for all n of them and waits until it has let each go. What is not attached is
+ * fine. Slots that are empty are freed, also where others are not. */
 bool coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *slots,
-                         GError **error);
+                         size_t n, GError **error);
 
 /* For slots that nothing came into. */
-void coco_hotplug_free_slots(const char *run_dir, const unsigned int *slots);
+void coco_hotplug_free_slots(const char *run_dir, const unsigned int *slots, size_t n);

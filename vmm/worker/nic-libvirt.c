@@ -95,17 +95,13 @@ add_device(virDomain *domain, const CocoVmNic *nic, size_t i, bool ports, GError
 }
 
 bool
-coco_nics_attach(virDomain *domain, const char *word, int first_fd, bool ports, GError **error)
+coco_nics_attach(virDomain *domain, const CocoVmNics *nics, bool ports, GError **error)
 {
-    g_auto(CocoVmNics) nics = { 0 };
-
-    if (!coco_vm_nics_parse_word(word, first_fd, &nics))
-        return coco_vmm_failed(error, "read interfaces '%s'", word);
-    for (size_t i = 0; i < nics.n; i++) {
+    for (size_t i = 0; i < nics->n; i++) {
         g_autofree char *name = coco_vm_nic_name(i);
 
-        if (!add_back_end(domain, &nics.items[i], name, error) ||
-            !add_device(domain, &nics.items[i], i, ports, error))
+        if (!add_back_end(domain, &nics->items[i], name, error) ||
+            !add_device(domain, &nics->items[i], i, ports, error))
             return false;
     }
     return true;

@@ -5,7 +5,7 @@
  * interfaces, and would open the tap in a namespace where it is not.
  *
  * Source: QEMU, qapi/net.json, qapi/misc.json (getfd), qapi/qdev.json.
- * Ownership: the descriptors are closed here; QEMU has its own by then.
+ * Ownership: the descriptors are borrowed; QEMU has its own.
  * Thread: one; blocks.
  */
 #pragma once
@@ -15,8 +15,8 @@
 #include <glib.h>
 #include <libvirt/libvirt.h>
 
-/* All that word names (vm-nic.h), on the descriptors from first_fd on. A VM that has only some is
- * good for nothing, and its launch is undone. ports: behind the ports of the domain XML, else
- * (s390x) where QEMU puts them. */
-bool coco_nics_attach(virDomain *domain, const char *word, int first_fd, bool ports,
-                      GError **error);
+#include "vmm/config/vm-nic.h"
+
+/* All of them, on their descriptors. A VM that has only some is good for nothing, and its launch is
+ * undone. ports: behind the ports of the domain XML, else (s390x) where QEMU puts them. */
+bool coco_nics_attach(virDomain *domain, const CocoVmNics *nics, bool ports, GError **error);

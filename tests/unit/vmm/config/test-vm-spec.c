@@ -70,6 +70,22 @@ Test(vm_spec, what_was_saved_is_read)
     cr_assert_str_eq(text_again, text);
 }
 
+/* One that a version before this one saved, of a VM that still runs. */
+Test(vm_spec, what_came_later_may_be_missing)
+{
+    g_autoptr(CocoVmConfig) config = config_of("[vm]\ntee=none\n");
+    g_autofree char *text = saved(config);
+    g_autoptr(GString) old = g_string_new(text);
+    g_auto(CocoVmSpec) spec = { 0 };
+    g_autoptr(CocoVmConfig) again = NULL;
+
+    cr_assert_eq(g_string_replace(old, "\"device\":false", "\"x\":0", 0), 1);
+    cr_assert_eq(g_string_replace(old, "\"nics\":", "\"y\":", 0), 1);
+    cr_assert(coco_vm_spec_parse("/s", old->str, &spec, &again, NULL));
+    cr_assert_eq(spec.disks.n, 1);
+    cr_assert_eq(spec.nics.n, 0);
+}
+
 static void
 expect_bad(const char *text, const char *message)
 {
@@ -90,14 +106,22 @@ Test(vm_spec, a_broken_one_is_none)
         const char *to;
         const char *message;
     } rows[] = {
-        { "\"accel\":\"tcg\"", "\"accel\":\"auto\"", "a field is missing" },
-        { "\"accel\":\"tcg\"", "\"accel\":7", "a field is missing" },
-        { "\"vcpus\":3", "\"vcpus\":-3", "a field is missing" },
-        { "\"readonly\":true", "\"readonly\":1", "a field is missing" },
-        { "\"hotplug\":true", "\"hotplug\":\"yes\"", "a field is missing" },
+        { "\"accel\":\"tcg\"", "\"accel\":\"auto\"", "accel: not one of kvm, tcg" },
+        { "\"accel\":\"tcg\"", "\"accel\":7", "accel: not one of kvm, tcg" },
+        { "\"transport\"", "\"transpor\"", "transport: not one of vsock, channel" },
+        { "\"vcpus\":3", "\"vcpus\":-3", "vcpus: not a number from 1 to 2147483647" },
+        { "\"vcpus\":3", "\"vcpus\":\"3\"", "vcpus: not a number from 1 to 2147483647" },
+        { "\"readonly\":true", "\"readonly\":1", "disks[0].readonly: not true or false" },
+        { "\"path\":\"/a/disk\"", "\"path\":\"/a\\u0000\"", "disks[0].path: not a text" },
+        { "\"queues\":3", "\"queues\":9", "nics[0].queues: not a number from 1 to 8" },
+        { "\"user\":false", "\"user\":true", "nics[0].queues: not a number from 0 to 0" },
+        { "\"mac\":\"02:", "\"mac\":\"03:", "nics[0].mac: not that of one interface" },
+        { "\"hotplug\":true", "\"hotplug\":\"yes\"", "hotplug: not true or false" },
+        { "\"disks\":[", "\"disks\":7,\"x\":[", "disks: not a list of at most 128" },
+        { "\"config\":{", "\"confi\":{", "config: not an object" },
         { "\"vm.tee\":\"none\"", "\"vm.tee\":\"no\"", "vm.tee: 'no' is not one of" },
-        { "\"vm.tee\":\"none\"", "\"vm.te\":\"none\"", "a key without a default is missing" },
-        { "{", "[", "it is not a JSON object" },
+        { "\"vm.tee\":\"none\"", "\"vm.te\":\"none\"", "vm.tee: it has no default and is missing" },
+        { "{", "[", "not one JSON document" },
     };
     g_autoptr(CocoVmConfig) config = config_of("[vm]\ntee=none\n");
     g_autofree char *text = saved(config);
@@ -108,5 +132,7 @@ Test(vm_spec, a_broken_one_is_none)
         cr_assert_eq(g_string_replace(broken, rows[i].from, rows[i].to, 1), 1, "%s", rows[i].from);
         expect_bad(broken->str, rows[i].message);
     }
-    expect_bad("", "it is not a JSON object");
+    expect_bad("", "not one JSON document");
+    expect_bad("{} {}", "not one JSON document");
+    expect_bad("[]", "config_name: not a text");
 }

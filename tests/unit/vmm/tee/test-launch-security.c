@@ -3,10 +3,13 @@
  * vmm/tee/launch-security.c: the three reports on a VM's protection, each when it agrees and when
  * it does not.
  */
+#include <string.h>
+
 #include <criterion/criterion.h>
 
 #include "vmm/config/vmm-error.h"
 #include "vmm/tee/launch-security.h"
+#include "vmm/tee/tee-config.h"
 
 static const CocoLaunchSecurity none = { 0 };
 static const CocoLaunchSecurity snp = { "sev-snp", "sev-snp-guest", true, 0x30000 };
@@ -141,23 +144,24 @@ Test(launch_security, qemu)
     }
 }
 
-Test(launch_security, expectations_are_read)
+static void
+expect_of(const char *text, const CocoLaunchSecurity *wanted)
 {
-    char full[] = "sev-snp,sev-snp-guest,196608";
-    char no_policy[] = "s390-pv,s390-pv-guest,";
-    char nothing[] = "";
-    char bad[] = "sev-snp,sev-snp-guest";
-    char worse[] = "sev-snp,sev-snp-guest,x";
+    g_autoptr(CocoVmConfig) config =
+        coco_tee_config_parse("t.conf", text, strlen(text), NULL, NULL);
     CocoLaunchSecurity expected;
 
-    cr_assert(coco_launch_security_parse(full, &expected));
-    cr_assert_str_eq(expected.type, "sev-snp");
-    cr_assert_str_eq(expected.object, "sev-snp-guest");
-    cr_assert(expected.has_policy && expected.policy == 0x30000);
-    cr_assert(coco_launch_security_parse(no_policy, &expected));
-    cr_assert_not(expected.has_policy);
-    cr_assert(coco_launch_security_parse(nothing, &expected));
-    cr_assert_null(expected.type);
-    cr_assert_not(coco_launch_security_parse(bad, &expected));
-    cr_assert_not(coco_launch_security_parse(worse, &expected));
+    cr_assert_not_null(config, "%s", text);
+    coco_launch_security_of(config, &expected);
+    cr_assert_eq(g_strcmp0(expected.type, wanted->type), 0, "%s", text);
+    cr_assert_eq(g_strcmp0(expected.object, wanted->object), 0, "%s", text);
+    cr_assert_eq(expected.has_policy, wanted->has_policy, "%s", text);
+    cr_assert_eq(expected.policy, wanted->policy, "%s", text);
+}
+
+Test(launch_security, expectations_are_the_config_s)
+{
+    expect_of("[vm]\ntee=snp\n", &snp);
+    expect_of("[vm]\ntee=se\n[guest]\nkernel=/k\n", &se);
+    expect_of("[vm]\ntee=none\n", &none);
 }

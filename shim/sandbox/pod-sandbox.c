@@ -408,9 +408,7 @@ void
 coco_pod_sandbox_start(CocoPodSandbox *sandbox, CocoWaiterFunc func, void *user_data)
 {
     CocoPodVm *vm = coco_pod_vm(sandbox->pod);
-    CocoLaunchNeeds needs = { .share = true,
-                              .hotplug = coco_pod_disks_are_possible(),
-                              .size = sandbox->size };
+    CocoLaunchNeeds needs = { .share = true, .hotplug = true, .size = sandbox->size };
     g_autoptr(GError) error = NULL;
 
     if (!step(sandbox, COCO_SANDBOX_EV_START)) {

@@ -255,7 +255,8 @@ storage_of(const CocoRootPlan *plan, size_t i, const char *place, const char *mo
         g_strv_builder_add(options, "X-kata.multi-layer=true");
         g_strv_builder_add(options, i == 0 ? "X-kata.overlay-upper" : "X-kata.overlay-lower");
     }
-    storage->driver = g_strdup("blk");
+    /* A place without PCI is a number on the channel subsystem. */
+    storage->driver = g_strdup(g_str_has_prefix(place, "0.0.") ? "blk-ccw" : "blk");
     storage->source = g_strdup(place);
     storage->fstype = g_strdup(disk->fstype);
     storage->mount_point = g_strdup(mount_point);

@@ -349,7 +349,7 @@ decide_vm(const CocoTaskOp *op, GError **error)
     CocoLaunchNeeds needs = {
         .share = create->shares,
         .size = size_of(create->spec),
-        .hotplug = create->kind != COCO_KIND_SINGLE && coco_pod_disks_are_possible(),
+        .hotplug = create->kind != COCO_KIND_SINGLE,
         .disks = disks,
         .n_disks = create->root.n_disks,
     };

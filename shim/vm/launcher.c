@@ -170,6 +170,7 @@ take_result(Run *run, struct json_object *object)
     result->console = g_strdup(member_string(object, "console"));
     result->disks = member_strings(object, "disks");
     result->nics = member_strings(object, "nics");
+    result->slots = (unsigned int) CLAMP(member_int(object, "slots", 0), 0, UINT8_MAX);
     result->measurement = member_object(object, "measurement");
 }
 

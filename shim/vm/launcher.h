@@ -61,6 +61,7 @@ typedef struct {
     char *phases;        /* "config 1 ms, start 250 ms" for the log */
     char **disks;        /* where the guest has each disk, as Kata's agent protocol writes it */
     char **nics;         /* the same for interfaces */
+    unsigned int slots;  /* how many devices can be attached later */
     char *measurement;   /* JSON object of the values that attestation should show; NULL: no TEE */
     int64_t agent_timeout_us;
 } CocoLaunchResult;

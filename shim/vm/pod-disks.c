@@ -4,11 +4,7 @@
  */
 #include "shim/vm/pod-disks.h"
 
-#include <string.h>
-#include <sys/utsname.h>
-
 #include "guest-protocol/proto/ttrpc-error.h"
-#include "vmm/config/vm-disk.h"
 
 typedef struct {
     CocoPodDisks *disks;
@@ -71,17 +67,9 @@ coco_pod_disks_free(CocoPodDisks *disks)
 }
 
 bool
-coco_pod_disks_are_possible(void)
-{
-    struct utsname host;
-
-    return uname(&host) == 0 && strcmp(host.machine, "x86_64") == 0;
-}
-
-bool
 coco_pod_disks_reserve(CocoPodDisks *disks, size_t n)
 {
-    if (!coco_pod_disks_are_possible() || disks->n_taken + n > COCO_HOTPLUG_SLOTS)
+    if (disks->n_taken + n > coco_pod_vm_slots(disks->vm))
         return false;
     disks->n_taken += n;
     return true;

@@ -26,9 +26,6 @@ CocoPodDisks *coco_pod_disks_new(const CocoPodDir *dir, CocoSignals *signals, Co
 /* What is under way is called off, and nobody is told. */
 void coco_pod_disks_free(CocoPodDisks *disks);
 
-/* Whether a machine like this one's takes disks while it runs. */
-bool coco_pod_disks_are_possible(void);
-
 /* Keeps room for n more, if there is; to be given back, or used by one attach. */
 bool coco_pod_disks_reserve(CocoPodDisks *disks, size_t n);
 void coco_pod_disks_release(CocoPodDisks *disks, size_t n);

@@ -20,6 +20,7 @@
 #include "shim/vm/vm-setup.h"
 #include "shim/vm/vm-sweep.h"
 #include "shim/vm/watchdog.h"
+#include "vmm/config/vm-disk.h"
 
 #define GOODBYE_MS 2000 /* for the guest to take back what was set up, and again to leave then */
 #define LEAVE_MS 1000   /* for logger and virtiofsd to leave by themselves */
@@ -403,6 +404,12 @@ bool
 coco_pod_vm_has_share(const CocoPodVm *vm)
 {
     return vm->has_share;
+}
+
+unsigned int
+coco_pod_vm_slots(const CocoPodVm *vm)
+{
+    return vm->launched != NULL ? vm->launched->slots : COCO_HOTPLUG_SLOTS;
 }
 
 char *const *

@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Opening, and where disks sit (vm-disk.h).
- *
- * A disk is a device on the root bus itself and not behind a port of its own, as libvirt would have
- * it: each port costs the guest's kernel time, and the way to the device is one step. The first
- * ones take function 0 of a slot each, since older Kata agents know no functions.
+ * Opening (vm-disk.h).
  */
 #include "vmm/config/vm-disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
-
-/* libvirt puts its own devices into the first slots, the machine into the last ones. */
-#define FIRST_SLOT 0x08u
-#define SLOTS 16u
-
-G_STATIC_ASSERT(COCO_VM_DISKS_MAX <= SLOTS * 8);
 
 void
 coco_vm_disks_add(CocoVmDisks *disks, const char *path, bool readonly)
@@ -84,44 +73,8 @@ coco_vm_disk_name(size_t i)
     return g_strdup_printf("disk%zu", i);
 }
 
-void
-coco_vm_disk_slot(size_t i, unsigned int *out_slot, unsigned int *out_function)
-{
-    *out_slot = FIRST_SLOT + (unsigned int) (i % SLOTS);
-    *out_function = (unsigned int) (i / SLOTS);
-}
-
 char *
-coco_vm_disk_pci_path(size_t i)
-{
-    unsigned int slot;
-    unsigned int function;
-
-    coco_vm_disk_slot(i, &slot, &function);
-    return function == 0 ? g_strdup_printf("%02x", slot)
-                         : g_strdup_printf("%02x.%x", slot, function);
-}
-
-char *
-coco_hot_disk_name(unsigned int slot)
+coco_hot_device_name(unsigned int slot)
 {
     return g_strdup_printf("hot%02u", slot);
-}
-
-char *
-coco_hot_disk_pci_path(unsigned int slot)
-{
-    return g_strdup_printf("%02x/00/%02x", COCO_HOTPLUG_PORT_SLOT, slot);
-}
-
-unsigned int
-coco_hot_disk_slot(const char *pci_path)
-{
-    for (unsigned int slot = 1; slot <= COCO_HOTPLUG_SLOTS; slot++) {
-        g_autofree char *path = coco_hot_disk_pci_path(slot);
-
-        if (strcmp(path, pci_path) == 0)
-            return slot;
-    }
-    return 0;
 }

@@ -20,11 +20,8 @@
 
 #define COCO_VM_DISKS_MAX 128
 
-/* What takes disks while the VM runs: a PCI bus of its own, behind one port of the root bus. (The
- * root bus takes none, and a port for each possible disk would cost each boot.) */
-#define COCO_HOTPLUG_PORT_SLOT 0x18u
-#define COCO_HOTPLUG_BUS "ua-hotplug" /* QEMU's name for it */
-#define COCO_HOTPLUG_SLOTS 31u        /* 1 to 31 */
+/* What takes devices while the VM runs has so many places at most (domain/device-plan.h). */
+#define COCO_HOTPLUG_SLOTS 31u
 
 /* A CPU has some 200 interrupts to give, and a disk takes two: what comes after these must share
  * lines, or the last ones are disks that the guest's kernel cannot use. */
@@ -54,16 +51,5 @@ bool coco_vm_disks_open(CocoVmDisks *disks, GError **error);
 /* The name of disk i for libvirt, QEMU and the guest: "disk0" (transfer full). */
 char *coco_vm_disk_name(size_t i);
 
-/* The same for a disk that is attached while the VM runs, by its slot on the bus for such disks:
- * "hot01", "18/00/01" (transfer full). */
-char *coco_hot_disk_name(unsigned int slot);
-char *coco_hot_disk_pci_path(unsigned int slot);
-
-/* The slot of a path of that form; 0 for any other text. */
-unsigned int coco_hot_disk_slot(const char *pci_path);
-
-/* Where it sits on the PCI root bus. */
-void coco_vm_disk_slot(size_t i, unsigned int *out_slot, unsigned int *out_function);
-
-/* The same as Kata's agent protocol writes it: "08", "08.1" (transfer full). */
-char *coco_vm_disk_pci_path(size_t i);
+/* The same for a device that came later, by its slot: "hot01" (transfer full). */
+char *coco_hot_device_name(unsigned int slot);

@@ -12,8 +12,6 @@
 #define MAC_BYTES 6
 #define MULTICAST 1u /* of the first byte */
 
-G_STATIC_ASSERT(COCO_VM_NICS_MAX <= 8); /* functions of a slot */
-
 void
 coco_vm_nics_add(CocoVmNics *nics, const char *mac, unsigned int mtu, unsigned int queues,
                  bool user)
@@ -108,17 +106,4 @@ char *
 coco_vm_nic_name(size_t i)
 {
     return g_strdup_printf("nic%zu", i);
-}
-
-char *
-coco_vm_nic_port(size_t i)
-{
-    return g_strdup_printf("ua-nic%zu-port", i);
-}
-
-char *
-coco_vm_nic_pci_path(size_t i)
-{
-    return i == 0 ? g_strdup_printf("%02x/00", COCO_VM_NIC_PORT_SLOT)
-                  : g_strdup_printf("%02x.%zx/00", COCO_VM_NIC_PORT_SLOT, i);
 }

@@ -23,9 +23,6 @@
 #define COCO_VM_NIC_MTU_MIN 68
 #define COCO_VM_NIC_MTU_MAX 65535
 
-/* Behind the ports for disks (vm-disk.h), a function for each port. */
-#define COCO_VM_NIC_PORT_SLOT 0x19u
-
 typedef struct {
     char *mac; /* "02:00:00:00:00:01" */
     unsigned int mtu;
@@ -60,10 +57,5 @@ bool coco_vm_nics_take(CocoVmNics *nics, int *fds, size_t n);
 /* Opens path for every queue, as far as it can be opened: without it QEMU moves the packets. */
 void coco_vm_nics_open_vhost(CocoVmNics *nics, const char *path);
 
-/* The name of interface i, and of its port, for QEMU: "nic0", "ua-nic0-port" (transfer full). */
+/* The name of interface i for QEMU: "nic0" (transfer full). */
 char *coco_vm_nic_name(size_t i);
-char *coco_vm_nic_port(size_t i);
-
-/* Where the guest has it, as Kata's agent protocol writes it: "19/00", "19.1/00" (transfer full).
- */
-char *coco_vm_nic_pci_path(size_t i);

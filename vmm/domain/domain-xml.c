@@ -7,17 +7,17 @@
  */
 #include "vmm/domain/domain-xml.h"
 
-#include <string.h>
-
 #include "vmm/config/sgx-epc.h"
+#include "vmm/config/vm-arch.h"
+#include "vmm/domain/device-plan.h"
 #include "vmm/tee/tee.h"
 #include "vmm/xml/xml-writer.h"
 
 /* The kernel's name of the console that write_serial() makes. */
 static const char *
-console_name(const struct CocoTeeOps *ops)
+console_name(const CocoVmConfig *config)
 {
-    return strcmp(ops->arch, "aarch64") == 0 ? "ttyAMA0" : "ttyS0";
+    return coco_vm_arch(config) == COCO_ARCH_AARCH64 ? "ttyAMA0" : "ttyS0";
 }
 
 static char *
@@ -32,7 +32,7 @@ whole_cmdline(const CocoVmConfig *config, CocoAccel accel)
     line = g_string_new(NULL);
     /* Without its crypto self-tests the kernel boots with 45 % fewer instructions. */
     g_string_printf(line, "console=%s panic=-1 reboot=k random.trust_cpu=on cryptomgr.notests",
-                    console_name(ops));
+                    console_name(config));
     /* A seed that comes with the boot is the host's, who could know all random numbers by it: it is
      * mixed in, and counts for nothing. */
     if (ops->tee != COCO_TEE_NONE)
@@ -80,7 +80,7 @@ write_os(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *fa
 
     coco_xml_open(w, "os");
     coco_xml_open(w, "type");
-    coco_xml_attribute(w, "arch", coco_tee_of(config)->arch);
+    coco_xml_attribute(w, "arch", coco_arch_name(coco_vm_arch(config)));
     coco_xml_attribute(w, "machine", coco_vm_config_string(config, COCO_KEY_VM_MACHINE));
     coco_xml_string(w, "hvm");
     coco_xml_close(w);
@@ -210,33 +210,34 @@ write_epc(xmlTextWriter *w, const CocoVmConfig *config)
     }
 }
 
-/* Where the VM's own devices sit on the root bus. Left to itself libvirt would make a port for
- * each, which costs the guest's kernel time, or take the ports that are kept for interfaces. */
-enum {
-    SLOT_INITDATA = 0x04,
-    SLOT_SHARE,
-    SLOT_SERIAL,
-    SLOT_VSOCK,
-};
-
-static bool
-has_nic_ports(const CocoDomainFacts *facts)
+static void
+write_place(xmlTextWriter *w, const CocoPlace *place)
 {
-    return facts->spec->nics.n > 0 && strcmp(coco_tee_of(facts->spec->config)->arch, "s390x") != 0;
+    g_autofree char *bus = g_strdup_printf("0x%02x", place->bus);
+    g_autofree char *slot = g_strdup_printf("0x%02x", place->slot);
+    g_autofree char *function = g_strdup_printf("0x%x", place->function);
+    g_autofree char *number = g_strdup_printf("0x%04x", place->number);
+
+    if (place->is_ccw)
+        coco_xml_leaf(w, "address", "type", "ccw", "cssid", "0xfe", "ssid", "0x0", "devno", number,
+                      NULL);
+    else
+        coco_xml_leaf(w, "address", "type", "pci", "domain", "0x0000", "bus", bus, "slot", slot,
+                      "function", function, place->multifunction ? "multifunction" : NULL, "on",
+                      NULL);
 }
 
 static void
-write_root_address(xmlTextWriter *w, const CocoDomainFacts *facts, unsigned int slot)
+write_own_place(xmlTextWriter *w, const CocoDevicePlan *plan, CocoOwnDevice device)
 {
-    g_autofree char *text = g_strdup_printf("0x%02x", slot);
+    CocoPlace place;
 
-    if (has_nic_ports(facts))
-        coco_xml_leaf(w, "address", "type", "pci", "domain", "0x0000", "bus", "0x00", "slot", text,
-                      "function", "0x0", NULL);
+    if (coco_device_plan_own(plan, device, &place))
+        write_place(w, &place);
 }
 
 static void
-write_share(xmlTextWriter *w, const CocoDomainFacts *facts)
+write_share(xmlTextWriter *w, const CocoDomainFacts *facts, const CocoDevicePlan *plan)
 {
     if (facts->spec->share == NULL)
         return;
@@ -247,12 +248,12 @@ write_share(xmlTextWriter *w, const CocoDomainFacts *facts)
     coco_xml_leaf(w, "binary", "path", facts->virtiofsd, NULL);
     coco_xml_leaf(w, "source", "dir", facts->spec->share, NULL);
     coco_xml_leaf(w, "target", "dir", COCO_SHARE_TAG, NULL);
-    write_root_address(w, facts, SLOT_SHARE);
+    write_own_place(w, plan, COCO_OWN_SHARE);
     coco_xml_close(w);
 }
 
 static void
-write_initdata(xmlTextWriter *w, const CocoDomainFacts *facts)
+write_initdata(xmlTextWriter *w, const CocoDomainFacts *facts, const CocoDevicePlan *plan)
 {
     if (facts->initdata_disk == NULL)
         return;
@@ -264,7 +265,7 @@ write_initdata(xmlTextWriter *w, const CocoDomainFacts *facts)
     coco_xml_leaf(w, "target", "dev", "vda", "bus", "virtio", NULL);
     coco_xml_leaf(w, "readonly", NULL);
     coco_xml_text(w, "serial", "initdata");
-    write_root_address(w, facts, SLOT_INITDATA);
+    write_own_place(w, plan, COCO_OWN_INITDATA);
     coco_xml_close(w);
 }
 
@@ -294,21 +295,6 @@ write_disk_source(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
         coco_xml_leaf(w, "source", "file", disk->path, "fdgroup", name, NULL);
 }
 
-static void
-write_disk_address(xmlTextWriter *w, size_t i)
-{
-    unsigned int slot;
-    unsigned int function;
-    g_autofree char *slot_text = NULL;
-    g_autofree char *function_text = NULL;
-
-    coco_vm_disk_slot(i, &slot, &function);
-    slot_text = g_strdup_printf("0x%02x", slot);
-    function_text = g_strdup_printf("0x%x", function);
-    coco_xml_leaf(w, "address", "type", "pci", "domain", "0x0000", "bus", "0x00", "slot", slot_text,
-                  "function", function_text, function == 0 ? "multifunction" : NULL, "on", NULL);
-}
-
 static char *
 shared_interrupt_alias(size_t i)
 {
@@ -317,9 +303,11 @@ shared_interrupt_alias(size_t i)
 
 /* libvirt has no word for it. */
 static void
-write_shared_interrupts(xmlTextWriter *w, const CocoVmDisks *disks)
+write_shared_interrupts(xmlTextWriter *w, const CocoVmSpec *spec)
 {
-    if (disks->n <= COCO_VM_DISKS_OWN_INTERRUPTS)
+    const CocoVmDisks *disks = &spec->disks;
+
+    if (disks->n <= COCO_VM_DISKS_OWN_INTERRUPTS || coco_vm_arch(spec->config) == COCO_ARCH_S390X)
         return;
     coco_xml_open(w, "qemu:override");
     for (size_t i = COCO_VM_DISKS_OWN_INTERRUPTS; i < disks->n; i++) {
@@ -340,8 +328,9 @@ write_shared_interrupts(xmlTextWriter *w, const CocoVmDisks *disks)
  * is told to the guest: QEMU's own way with a full disk is to stop the VM, and nobody would wake
  * it. */
 static void
-write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
+write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, const CocoDevicePlan *plan, size_t i)
 {
+    const CocoPlace place = coco_device_plan_disk(plan, i);
     const CocoVmDisk *disk = &facts->spec->disks.items[i];
     g_autofree char *name = coco_vm_disk_name(i);
     g_autofree char *target = target_name(i);
@@ -356,12 +345,12 @@ write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
     if (disk->readonly)
         coco_xml_leaf(w, "readonly", NULL);
     coco_xml_text(w, "serial", name);
-    if (i >= COCO_VM_DISKS_OWN_INTERRUPTS) {
+    if (i >= COCO_VM_DISKS_OWN_INTERRUPTS && !place.is_ccw) {
         g_autofree char *alias = shared_interrupt_alias(i);
 
         coco_xml_leaf(w, "alias", "name", alias, NULL);
     }
-    write_disk_address(w, i);
+    write_place(w, &place);
     coco_xml_close(w);
 }
 
@@ -369,26 +358,20 @@ write_disk(xmlTextWriter *w, const CocoDomainFacts *facts, size_t i)
 static void
 write_serial(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *facts)
 {
-    static const struct {
-        const char *arch;
-        const char *type;
-    } targets[] = { { "x86_64", "isa-serial" },
-                    { "s390x", "sclp-serial" },
-                    { "aarch64", "system-serial" } };
+    static const char *const targets[] = { [COCO_ARCH_X86_64] = "isa-serial",
+                                           [COCO_ARCH_AARCH64] = "system-serial",
+                                           [COCO_ARCH_S390X] = "sclp-serial" };
     g_autofree char *console = g_strconcat(facts->run_dir, "/console.sock", NULL);
 
     coco_xml_open(w, "serial");
     coco_xml_attribute(w, "type", "unix");
     coco_xml_leaf(w, "source", "mode", "connect", "path", console, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(targets); i++) {
-        if (strcmp(coco_tee_of(config)->arch, targets[i].arch) == 0)
-            coco_xml_leaf(w, "target", "type", targets[i].type, "port", "0", NULL);
-    }
+    coco_xml_leaf(w, "target", "type", targets[coco_vm_arch(config)], "port", "0", NULL);
     coco_xml_close(w);
 }
 
 static void
-write_transport(xmlTextWriter *w, const CocoDomainFacts *facts)
+write_transport(xmlTextWriter *w, const CocoDomainFacts *facts, const CocoDevicePlan *plan)
 {
     g_autofree char *path = g_strconcat(facts->run_dir, "/agent.sock", NULL);
 
@@ -396,15 +379,15 @@ write_transport(xmlTextWriter *w, const CocoDomainFacts *facts)
         coco_xml_open(w, "vsock");
         coco_xml_attribute(w, "model", "virtio");
         coco_xml_leaf(w, "cid", "auto", "yes", NULL);
-        write_root_address(w, facts, SLOT_VSOCK);
+        write_own_place(w, plan, COCO_OWN_VSOCK);
         coco_xml_close(w);
         return;
     }
-    if (has_nic_ports(facts)) {
+    if (coco_vm_arch(facts->spec->config) != COCO_ARCH_S390X) {
         coco_xml_open(w, "controller");
         coco_xml_attribute(w, "type", "virtio-serial");
         coco_xml_attribute(w, "index", "0");
-        write_root_address(w, facts, SLOT_SERIAL);
+        write_own_place(w, plan, COCO_OWN_SERIAL);
         coco_xml_close(w);
     }
     coco_xml_open(w, "channel");
@@ -414,72 +397,40 @@ write_transport(xmlTextWriter *w, const CocoDomainFacts *facts)
     coco_xml_close(w);
 }
 
-typedef struct {
-    unsigned int bus;
-    unsigned int slot;
-    unsigned int function;
-} BridgePlace;
-
 static void
-write_bridge(xmlTextWriter *w, unsigned int bus, const char *model, const char *alias,
-             const BridgePlace *place)
+write_bridges(xmlTextWriter *w, const CocoDevicePlan *plan)
 {
-    g_autofree char *index = g_strdup_printf("%u", bus);
-    g_autofree char *on_bus_text = g_strdup_printf("0x%02x", place->bus);
-    g_autofree char *slot_text = g_strdup_printf("0x%02x", place->slot);
-    g_autofree char *function_text = g_strdup_printf("0x%x", place->function);
-    bool first_of_several = place->slot == COCO_VM_NIC_PORT_SLOT && place->function == 0;
+    size_t n;
+    const CocoBridge *bridges = coco_device_plan_bridges(plan, &n);
 
-    coco_xml_open(w, "controller");
-    coco_xml_attribute(w, "type", "pci");
-    coco_xml_attribute(w, "index", index);
-    coco_xml_attribute(w, "model", model);
-    coco_xml_leaf(w, "alias", "name", alias, NULL);
-    coco_xml_leaf(w, "address", "type", "pci", "domain", "0x0000", "bus", on_bus_text, "slot",
-                  slot_text, "function", function_text, first_of_several ? "multifunction" : NULL,
-                  "on", NULL);
-    coco_xml_close(w);
-}
+    for (size_t i = 0; i < n; i++) {
+        g_autofree char *index = g_strdup_printf("%u", bridges[i].bus);
 
-static void
-write_hotplug_bus(xmlTextWriter *w, const CocoDomainFacts *facts)
-{
-    if (!facts->spec->hotplug)
-        return;
-    write_bridge(w, 1, "pcie-root-port", COCO_HOTPLUG_BUS "-port",
-                 &(BridgePlace){ .slot = COCO_HOTPLUG_PORT_SLOT });
-    write_bridge(w, 2, "pcie-to-pci-bridge", COCO_HOTPLUG_BUS, &(BridgePlace){ .bus = 1 });
-}
-
-/* One port for each interface, which the worker plugs into it (nic-libvirt.h): functions of one
- * slot. */
-static void
-write_nic_ports(xmlTextWriter *w, const CocoDomainFacts *facts)
-{
-    unsigned int first_bus = facts->spec->hotplug ? 3 : 1;
-
-    for (size_t i = 0; has_nic_ports(facts) && i < facts->spec->nics.n; i++) {
-        g_autofree char *alias = coco_vm_nic_port(i);
-        const BridgePlace place = { .slot = COCO_VM_NIC_PORT_SLOT, .function = (unsigned int) i };
-
-        write_bridge(w, first_bus + (unsigned int) i, "pcie-root-port", alias, &place);
+        coco_xml_open(w, "controller");
+        coco_xml_attribute(w, "type", "pci");
+        coco_xml_attribute(w, "index", index);
+        coco_xml_attribute(w, "model", bridges[i].model);
+        coco_xml_leaf(w, "alias", "name", bridges[i].alias, NULL);
+        write_place(w, &bridges[i].place);
+        coco_xml_close(w);
     }
 }
 
 static void
 write_devices(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *facts)
 {
+    g_autoptr(CocoDevicePlan) plan = coco_device_plan_new(facts->spec);
+
     coco_xml_open(w, "devices");
     coco_xml_text(w, "emulator", coco_vm_config_string(config, COCO_KEY_HOST_QEMU));
     coco_xml_leaf(w, "controller", "type", "usb", "model", "none", NULL);
-    write_hotplug_bus(w, facts);
-    write_nic_ports(w, facts);
-    write_initdata(w, facts);
+    write_bridges(w, plan);
+    write_initdata(w, facts, plan);
     for (size_t i = 0; i < facts->spec->disks.n; i++)
-        write_disk(w, facts, i);
-    write_share(w, facts);
+        write_disk(w, facts, plan, i);
+    write_share(w, facts, plan);
     write_serial(w, config, facts);
-    write_transport(w, facts);
+    write_transport(w, facts, plan);
     coco_xml_leaf(w, "memballoon", "model", "none", NULL);
     write_epc(w, config);
     coco_xml_close(w);
@@ -497,6 +448,17 @@ write_shortcut(xmlTextWriter *w)
     coco_xml_close(w);
 }
 
+/* An Arm guest without firmware gets a device tree. */
+static bool
+has_acpi(const CocoVmConfig *config)
+{
+    CocoArch arch = coco_vm_arch(config);
+
+    return arch == COCO_ARCH_X86_64 ||
+           (arch == COCO_ARCH_AARCH64 &&
+            coco_vm_config_string(config, COCO_KEY_GUEST_FIRMWARE)[0] != '\0');
+}
+
 static void
 write_domain(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *facts)
 {
@@ -510,7 +472,7 @@ write_domain(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts
     write_memory(w, config, facts);
     coco_xml_text(w, "vcpu", vcpus);
     write_os(w, config, facts);
-    if (strcmp(ops->arch, "s390x") != 0) {
+    if (has_acpi(config)) {
         coco_xml_open(w, "features");
         coco_xml_leaf(w, "acpi", NULL);
         coco_xml_close(w);
@@ -523,7 +485,7 @@ write_domain(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts
     if (ops->write_security != NULL)
         ops->write_security(w, config, facts);
     write_shortcut(w);
-    write_shared_interrupts(w, &facts->spec->disks);
+    write_shared_interrupts(w, facts->spec);
     coco_xml_close(w);
 }
 

@@ -9,6 +9,7 @@
 
 #include "guest-protocol/posix/fd.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/domain/device-plan.h"
 #include "vmm/launch/launch-plan.h"
 #include "vmm/launch/launch-report.h"
 #include "vmm/launch/worker-watch.h"
@@ -19,7 +20,8 @@ typedef struct {
     const CocoHotplugOptions *options;
     gint64 deadline;
     int signal_fd;
-    GArray *slots; /* of unsigned int */
+    CocoDevicePlan *places; /* of the VM; NULL before its spec is known */
+    GArray *slots;          /* of unsigned int */
 } Hotplug;
 
 static void
@@ -27,6 +29,7 @@ hotplug_clear(Hotplug *hotplug)
 {
     coco_fd_clear(&hotplug->signal_fd);
     coco_launch_plan_clear(&hotplug->plan);
+    coco_device_plan_free(hotplug->places);
     g_array_unref(hotplug->slots);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Hotplug, hotplug_clear)
@@ -35,7 +38,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Hotplug, hotplug_clear)
 static char *
 slot_name(unsigned int slot)
 {
-    g_autofree char *name = coco_hot_disk_name(slot);
+    g_autofree char *name = coco_hot_device_name(slot);
 
     return g_strconcat("vm/", name, NULL);
 }
@@ -82,9 +85,9 @@ static bool
 take_slots(const Hotplug *hotplug, GError **error)
 {
     const CocoVmDisks *disks = &hotplug->plan.spec.disks;
+    unsigned int room = coco_device_plan_slots(hotplug->places);
 
-    for (unsigned int slot = 1; slot <= COCO_HOTPLUG_SLOTS && hotplug->slots->len < disks->n;
-         slot++) {
+    for (unsigned int slot = 1; slot <= room && hotplug->slots->len < disks->n; slot++) {
         if (!is_taken(hotplug, slot) &&
             !take_slot(hotplug, &disks->items[hotplug->slots->len], slot, error))
             return false;
@@ -92,8 +95,7 @@ take_slots(const Hotplug *hotplug, GError **error)
     if (hotplug->slots->len == disks->n)
         return true;
     g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BUSY,
-                "attach %zu disks: a VM has room for %u, and some are taken", disks->n,
-                COCO_HOTPLUG_SLOTS);
+                "attach %zu disks: a VM has room for %u, and some are taken", disks->n, room);
     return false;
 }
 
@@ -111,6 +113,7 @@ prepare(Hotplug *hotplug, GError **error)
         (void) json_object_put(line);
         return false;
     }
+    hotplug->places = coco_device_plan_new(&plan->spec);
     timeout_s = coco_vm_config_number(plan->config, COCO_KEY_HOST_LAUNCH_TIMEOUT_S);
     hotplug->deadline = g_get_monotonic_time() + G_USEC_PER_SEC * (gint64) timeout_s;
     coco_json_add_int(line, "launch_timeout_ms", 1000 * (gint64) timeout_s);
@@ -142,14 +145,29 @@ tell_result(Hotplug *hotplug)
     json_object *places = json_object_new_array();
 
     for (guint i = 0; i < hotplug->slots->len; i++) {
-        g_autofree char *place =
-            coco_hot_disk_pci_path(g_array_index(hotplug->slots, unsigned int, i));
+        const CocoPlace there =
+            coco_device_plan_slot(hotplug->places, g_array_index(hotplug->slots, unsigned int, i));
+        g_autofree char *place = coco_device_plan_path(hotplug->places, &there);
 
         (void) json_object_array_add(places, json_object_new_string(place));
     }
     (void) json_object_object_add(line, "ok", json_object_new_boolean(true));
     (void) json_object_object_add(line, "disks", places);
     coco_launch_report_write(&hotplug->report, line);
+}
+
+/* The spec's disks are now those that come. */
+static bool
+take(Hotplug *hotplug, CocoLaunchRequest *request, GError **error)
+{
+    if (coco_device_plan_slots(hotplug->places) == 0) {
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
+                    "attach: the VM was launched without room for what comes later");
+        return false;
+    }
+    hotplug->plan.spec.disks = request->disks;
+    request->disks = (CocoVmDisks){ 0 };
+    return true;
 }
 
 static bool
@@ -160,7 +178,7 @@ attach(Hotplug *hotplug, GError **error)
 
     if (!prepare(hotplug, error) ||
         !coco_launch_request_read(STDIN_FILENO, hotplug->signal_fd, &request, error) ||
-        !coco_launch_plan_take(plan, &request, error) ||
+        !take(hotplug, &request, error) ||
         !coco_qemu_user_of_run_dir(plan->config, coco_run_dir_path(plan->run_dir), &plan->user,
                                    error) ||
         !coco_vm_disks_open(&plan->spec.disks, error))
@@ -179,7 +197,7 @@ detach(Hotplug *hotplug, GError **error)
     if (!prepare(hotplug, error))
         return false;
     for (size_t i = 0; hotplug->options->places[i] != NULL; i++) {
-        unsigned int slot = coco_hot_disk_slot(hotplug->options->places[i]);
+        unsigned int slot = coco_device_plan_slot_at(hotplug->places, hotplug->options->places[i]);
 
         if (slot == 0)
             return coco_vmm_bad_config(error,

@@ -104,11 +104,6 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
             "[guest] rootfs = %s: this version gives containers their root file "
             "systems by virtiofs or as disks only",
             rootfs_name(plan));
-    /* Disks are given by their place on the PCI bus. */
-    if (request->disks.n > 0 && coco_tee_of(plan->config)->tee == COCO_TEE_SE)
-        return coco_vmm_bad_config(error,
-                                   "disk '%s': a machine without PCI gets no disks of the host",
-                                   request->disks.items[0].path);
     if (request->share && rootfs != COCO_ROOTFS_VIRTIOFS)
         return coco_vmm_bad_config(
             error,
@@ -117,8 +112,7 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
             rootfs_name(plan));
     if (!request->share)
         g_clear_pointer(&plan->spec.share, g_free);
-    /* Elsewhere there is no PCI bus that takes disks while the VM runs. */
-    plan->spec.hotplug = request->hotplug && strcmp(coco_tee_of(plan->config)->arch, "x86_64") == 0;
+    plan->spec.hotplug = request->hotplug;
     plan->spec.disks = request->disks;
     request->disks = (CocoVmDisks){ 0 };
     plan->spec.nics = request->nics;

@@ -46,7 +46,8 @@ bool coco_launch_plan_load(CocoLaunchPlan *plan, const CocoLaunchSource *source,
 bool coco_launch_plan_load_saved(CocoLaunchPlan *plan, const char *run_dir, GError **error);
 
 /* Takes what was asked for later over into the plan: the disks, the interfaces, and whether the
- * share is wanted. A config that does not allow it is BAD_CONFIG. request: both lists move. */
+ * share and room for more are wanted. A config that does not allow it is BAD_CONFIG. request: both
+ * lists move. */
 bool coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError **error);
 
 /* How large the VM is with the pod in it; before it is measured. */

@@ -20,6 +20,7 @@
 #include "guest-protocol/posix/pidfd.h"
 #include "vmm/config/vm-size.h"
 #include "vmm/config/vmm-error.h"
+#include "vmm/domain/device-plan.h"
 #include "vmm/launch/launch-measure.h"
 #include "vmm/launch/launch-plan.h"
 #include "vmm/launch/launch-report.h"
@@ -153,32 +154,29 @@ start_console(Launch *launch, GError **error)
                       &launch->console_pid, error);
 }
 
-/* Where the guest finds each disk, in the order of the request. */
 static void
-tell_disks(json_object *line, const CocoVmDisks *disks)
+add_path(json_object *paths, const CocoDevicePlan *plan, CocoPlace place)
 {
-    json_object *paths = json_object_new_array();
+    g_autofree char *path = coco_device_plan_path(plan, &place);
 
-    for (size_t i = 0; i < disks->n; i++) {
-        g_autofree char *path = coco_vm_disk_pci_path(i);
-
-        (void) json_object_array_add(paths, json_object_new_string(path));
-    }
-    (void) json_object_object_add(line, "disks", paths);
+    (void) json_object_array_add(paths, json_object_new_string(path));
 }
 
-/* The same for interfaces. */
+/* Where the guest finds each disk and interface, in the order of the request. */
 static void
-tell_nics(json_object *line, const CocoVmNics *nics)
+tell_places(json_object *line, const CocoVmSpec *spec)
 {
-    json_object *paths = json_object_new_array();
+    g_autoptr(CocoDevicePlan) plan = coco_device_plan_new(spec);
+    json_object *disks = json_object_new_array();
+    json_object *nics = json_object_new_array();
 
-    for (size_t i = 0; i < nics->n; i++) {
-        g_autofree char *path = coco_vm_nic_pci_path(i);
-
-        (void) json_object_array_add(paths, json_object_new_string(path));
-    }
-    (void) json_object_object_add(line, "nics", paths);
+    for (size_t i = 0; i < spec->disks.n; i++)
+        add_path(disks, plan, coco_device_plan_disk(plan, i));
+    for (size_t i = 0; i < spec->nics.n; i++)
+        add_path(nics, plan, coco_device_plan_nic(plan, i));
+    (void) json_object_object_add(line, "disks", disks);
+    (void) json_object_object_add(line, "nics", nics);
+    coco_json_add_int(line, "slots", coco_device_plan_slots(plan));
 }
 
 static void
@@ -193,8 +191,7 @@ tell_result(Launch *launch, const CocoVmState *state)
     coco_json_add_int(line, "console_pid", state->console_pid);
     coco_json_add_string(line, "agent", state->agent);
     coco_json_add_string(line, "console", console);
-    tell_disks(line, &launch->plan.spec.disks);
-    tell_nics(line, &launch->plan.spec.nics);
+    tell_places(line, &launch->plan.spec);
     if (launch->measurement != NULL)
         (void) json_object_object_add(line, "measurement", json_object_get(launch->measurement));
     coco_launch_report_write(&launch->report, line);

@@ -13,8 +13,6 @@ static const CocoTeeDefault defaults[] = {
 
 const struct CocoTeeOps coco_tee_none = {
     .tee = COCO_TEE_NONE,
-    .arch = "x86_64",
-    .machine = "q35",
     .min_libvirt = COCO_VERSION_OF(9, 0, 0),
     .min_qemu = COCO_VERSION_OF(7, 0, 0),
     .defaults = defaults,

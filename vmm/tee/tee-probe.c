@@ -140,6 +140,8 @@ probe_object(const struct CocoTeeOps *ops, const CocoTeeHost *host, CocoFindings
 static void
 probe_arch(const struct CocoTeeOps *ops, const CocoTeeHost *host, CocoFindings *findings)
 {
+    if (ops->arch == NULL)
+        return;
     coco_findings_add(findings, strcmp(ops->arch, host->arch) == 0, "architecture",
                       "use a machine of that architecture", "%s is needed, this is %s", ops->arch,
                       host->arch);
@@ -151,7 +153,7 @@ coco_tee_probe(const struct CocoTeeOps *ops, const CocoTeeHost *host, CocoFindin
     coco_tee_probe_versions(ops, host, findings);
     probe_object(ops, host, findings);
     probe_arch(ops, host, findings);
-    if (ops->probe != NULL && strcmp(ops->arch, host->arch) == 0)
+    if (ops->probe != NULL && g_strcmp0(ops->arch, host->arch) == 0)
         ops->probe(host, findings);
 }
 

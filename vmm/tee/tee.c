@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/config/sgx-epc.h"
+#include "vmm/config/vm-arch.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/measure/measure.h"
 #include "vmm/tee/tee-policy.h"
@@ -65,7 +66,7 @@ check_machine(const CocoVmConfig *config, const struct CocoTeeOps *ops, GError *
 {
     const char *machine = coco_vm_config_string(config, COCO_KEY_VM_MACHINE);
 
-    if (strstr(machine, ops->machine) != NULL)
+    if (ops->machine == NULL || strstr(machine, ops->machine) != NULL)
         return true;
     return coco_vm_config_error(config, COCO_KEY_VM_MACHINE, error,
                                 "'%s' is not a machine for tee = %s, which runs on '%s'", machine,
@@ -135,9 +136,11 @@ check_hardware(const CocoVmConfig *config, const struct CocoTeeOps *ops, GError 
         return coco_vm_config_error(config, COCO_KEY_VM_ACCEL, error,
                                     "tcg emulates a CPU, and no emulated CPU has tee = %s",
                                     tee_name(ops));
-    if (coco_vm_config_is_set(config, COCO_KEY_SGX_EPC_MIB) && strcmp(ops->arch, "x86_64") != 0)
+    if (coco_vm_config_is_set(config, COCO_KEY_SGX_EPC_MIB) &&
+        coco_vm_arch(config) != COCO_ARCH_X86_64)
         return coco_vm_config_error(config, COCO_KEY_SGX_EPC_MIB, error,
-                                    "there is no SGX on %s (tee = %s)", ops->arch, tee_name(ops));
+                                    "there is no SGX on %s (tee = %s)",
+                                    coco_arch_name(coco_vm_arch(config)), tee_name(ops));
     return coco_sgx_epc_parse(config, NULL, error);
 }
 

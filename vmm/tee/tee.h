@@ -35,8 +35,8 @@ typedef struct {
 struct CocoTeeOps {
     CocoTee tee;
     const char *group;        /* the config group of its own, or NULL */
-    const char *arch;         /* as QEMU and libvirt call it */
-    const char *machine;      /* the machine type, and the beginning of its versions */
+    const char *arch;         /* as QEMU and libvirt call it, or NULL: any */
+    const char *machine;      /* the machine type, and the beginning of its versions, or NULL */
     const char *sec_type;     /* libvirt's launchSecurity type, or NULL */
     unsigned int min_libvirt; /* COCO_VERSION_OF(); 0: no release can launch it */
     unsigned int min_qemu;

@@ -385,11 +385,11 @@ static bool
 attach_nics(const Options *options, virDomain *domain, CocoLaunchReport *report, GError **error)
 {
     const CocoVmSpec *spec = options->spec;
-    bool ccw = strcmp(coco_tee_of(spec->config)->arch, "s390x") == 0;
+    g_autoptr(CocoDevicePlan) plan = coco_device_plan_new(spec);
 
     if (spec->nics.n == 0)
         return true;
-    if (!coco_nics_attach(domain, &spec->nics, !ccw, error))
+    if (!coco_nics_attach(domain, &spec->nics, plan, error))
         return false;
     coco_launch_report_phase(report, "network");
     return true;
@@ -504,12 +504,13 @@ change_disks(const Options *options, CocoLaunchReport *report, GError **error)
     const CocoWorkerJob *job = &options->order.job;
     const char *run_dir = options->run_dir;
     bool attach = job->verb == COCO_JOB_ATTACH;
+    g_autoptr(CocoDevicePlan) plan = coco_device_plan_new(job->spec);
     g_autoptr(virDomain) domain = find_domain(options, report, error);
 
     if (domain == NULL && attach)
         coco_hotplug_free_slots(run_dir, job->slots, job->n_slots);
     if (domain == NULL ||
-        !(attach ? coco_hotplug_attach(domain, run_dir, job->slots, &job->spec->disks, error)
+        !(attach ? coco_hotplug_attach(domain, run_dir, job->slots, &job->spec->disks, plan, error)
                  : coco_hotplug_detach(domain, run_dir, job->slots, job->n_slots, error)))
         return false;
     coco_launch_report_phase(report, attach ? "attach" : "detach");

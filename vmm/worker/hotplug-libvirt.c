@@ -31,16 +31,24 @@
     "\"filename\":\"/dev/fdset/%u\",\"discard\":\"unmap\"}}}"
 #define DELETE_NODE "{\"execute\":\"blockdev-del\",\"arguments\":{\"node-name\":\"%s\"}}"
 #define ADD_DEVICE                                                                                 \
-    "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-blk-pci\",\"id\":\"%s\","      \
-    "\"bus\":\"%s\",\"addr\":\"0x%x\",\"drive\":\"%s\",\"serial\":\"%s\",\"write-cache\":"         \
-    "\"on\",\"werror\":\"report\",\"rerror\":\"report\"}}"
+    "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"%s\",\"id\":\"%s\",%s\"drive\":\"%"   \
+    "s\","                                                                                         \
+    "\"serial\":\"%s\",\"write-cache\":\"on\",\"werror\":\"report\",\"rerror\":\"report\"}}"
 #define DELETE_DEVICE "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"}}"
 
 static bool
-add_device(virDomain *domain, const char *name, unsigned int slot, GError **error)
+add_device(virDomain *domain, const char *name, const CocoDevicePlan *plan, unsigned int slot,
+           GError **error)
 {
+    CocoPlace place = coco_device_plan_slot(plan, slot);
+    g_autofree char *bus = coco_device_plan_qemu_bus(plan, &place);
+    g_autofree char *address = coco_device_plan_qemu_address(&place);
+    g_autofree char *where = place.is_ccw
+                                 ? g_strdup_printf("\"devno\":\"%s\",", address)
+                                 : g_strdup_printf("\"bus\":\"%s\",\"addr\":\"%s\",", bus, address);
     g_autofree char *what = g_strdup_printf("attach disk '%s'", name);
-    g_autofree char *text = g_strdup_printf(ADD_DEVICE, name, COCO_HOTPLUG_BUS, slot, name, name);
+    g_autofree char *text = g_strdup_printf(
+        ADD_DEVICE, place.is_ccw ? "virtio-blk-ccw" : "virtio-blk-pci", name, where, name, name);
 
     return coco_qmp_command(domain, what, text, -1, error);
 }
@@ -81,7 +89,7 @@ remove_backend(virDomain *domain, const char *name, unsigned int slot)
 static void
 free_slot(const char *run_dir, unsigned int slot)
 {
-    g_autofree char *name = coco_hot_disk_name(slot);
+    g_autofree char *name = coco_hot_device_name(slot);
     g_autofree char *path = g_build_filename(run_dir, "vm", name, NULL);
 
     (void) unlink(path);
@@ -95,12 +103,13 @@ coco_hotplug_free_slots(const char *run_dir, const unsigned int *slots, size_t n
 }
 
 static bool
-attach(virDomain *domain, unsigned int slot, const CocoVmDisk *disk, GError **error)
+attach(virDomain *domain, const CocoDevicePlan *plan, unsigned int slot, const CocoVmDisk *disk,
+       GError **error)
 {
-    g_autofree char *name = coco_hot_disk_name(slot);
+    g_autofree char *name = coco_hot_device_name(slot);
 
     if (add_descriptor(domain, name, slot, disk->fd, error) &&
-        add_node(domain, name, slot, disk, error) && add_device(domain, name, slot, error))
+        add_node(domain, name, slot, disk, error) && add_device(domain, name, plan, slot, error))
         return true;
     remove_backend(domain, name, slot);
     return false;
@@ -123,7 +132,7 @@ on_device_deleted(virConnect *connection, virDomain *domain, const char *event, 
         json_object_is_type(object, json_type_object) ? coco_json_string(object, "device") : NULL;
 
     for (unsigned int slot = 1; device != NULL && slot <= COCO_HOTPLUG_SLOTS; slot++) {
-        g_autofree char *name = coco_hot_disk_name(slot);
+        g_autofree char *name = coco_hot_device_name(slot);
 
         release->released[slot] = release->released[slot] || strcmp(device, name) == 0;
     }
@@ -151,7 +160,7 @@ first_held(const Release *release, const unsigned int *slots, size_t n)
 static bool
 ask_for_release(virDomain *domain, unsigned int slot, Release *release, GError **error)
 {
-    g_autofree char *name = coco_hot_disk_name(slot);
+    g_autofree char *name = coco_hot_device_name(slot);
     g_autofree char *what = g_strdup_printf("detach disk '%s'", name);
     g_autofree char *text = g_strdup_printf(DELETE_DEVICE, name);
     g_autoptr(GError) failure = NULL;
@@ -210,7 +219,7 @@ coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *
     done = release_all(domain, slots, n, &release, error);
     (void) virConnectDomainQemuMonitorEventDeregister(connection, handle);
     for (size_t i = 0; i < n; i++) {
-        g_autofree char *name = coco_hot_disk_name(slots[i]);
+        g_autofree char *name = coco_hot_device_name(slots[i]);
 
         if (!release.released[slots[i]])
             continue;
@@ -222,10 +231,10 @@ coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *
 
 bool
 coco_hotplug_attach(virDomain *domain, const char *run_dir, const unsigned int *slots,
-                    const CocoVmDisks *disks, GError **error)
+                    const CocoVmDisks *disks, const CocoDevicePlan *plan, GError **error)
 {
     for (size_t i = 0; i < disks->n; i++) {
-        if (attach(domain, slots[i], &disks->items[i], error))
+        if (attach(domain, plan, slots[i], &disks->items[i], error))
             continue;
         coco_hotplug_free_slots(run_dir, slots + i, disks->n - i);
         if (i > 0)

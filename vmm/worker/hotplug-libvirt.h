@@ -18,11 +18,12 @@
 #include <libvirt/libvirt.h>
 
 #include "vmm/config/vm-disk.h"
+#include "vmm/domain/device-plan.h"
 
 /* A disk for each slot. All are attached, or none. A slot that is empty again is free again: its
  * file is removed (hotplug.h). */
 bool coco_hotplug_attach(virDomain *domain, const char *run_dir, const unsigned int *slots,
-                         const CocoVmDisks *disks, GError **error);
+                         const CocoVmDisks *disks, const CocoDevicePlan *plan, GError **error);
 
 /* Asks the guest for all n of them and waits until it has let each go. What is not attached is
  * fine. Slots that are empty are freed, also where others are not. */

@@ -68,40 +68,51 @@ add_back_end(virDomain *domain, const CocoVmNic *nic, const char *name, GError *
 }
 
 /* Without an option ROM: the firmware would try to boot from the network. */
-static bool
-add_device(virDomain *domain, const CocoVmNic *nic, size_t i, bool ports, GError **error)
+static void
+add_pci(json_object *arguments, const CocoVmNic *nic, const char *bus, const char *address)
 {
-    g_autofree char *name = coco_vm_nic_name(i);
-    g_autofree char *port = coco_vm_nic_port(i);
+    coco_json_add_string(arguments, "driver", "virtio-net-pci");
+    coco_json_add_string(arguments, "bus", bus);
+    coco_json_add_string(arguments, "addr", address);
+    coco_json_add_string(arguments, "romfile", "");
+    if (nic->queues > 1) /* of each queue's two directions, of the control queue and of changes */
+        coco_json_add_int(arguments, "vectors", 2 * (gint64) nic->queues + 2);
+}
+
+static bool
+add_device(virDomain *domain, const CocoVmNic *nic, const char *name, const CocoDevicePlan *plan,
+           const CocoPlace *place, GError **error)
+{
+    g_autofree char *bus = coco_device_plan_qemu_bus(plan, place);
+    g_autofree char *address = coco_device_plan_qemu_address(place);
     g_autofree char *what = g_strdup_printf("plug in interface '%s'", name);
     json_object *arguments = json_object_new_object();
 
-    coco_json_add_string(arguments, "driver", ports ? "virtio-net-pci" : "virtio-net-ccw");
     coco_json_add_string(arguments, "id", name);
     coco_json_add_string(arguments, "netdev", name);
     coco_json_add_string(arguments, "mac", nic->mac);
     coco_json_add_int(arguments, "host_mtu", nic->mtu);
-    if (ports) {
-        coco_json_add_string(arguments, "bus", port);
-        coco_json_add_string(arguments, "addr", "0x0");
-        coco_json_add_string(arguments, "romfile", "");
-    }
-    if (nic->queues > 1) {
+    if (nic->queues > 1)
         (void) json_object_object_add(arguments, "mq", json_object_new_boolean(true));
-        if (ports) /* of each queue's two directions, of the control queue and of changes */
-            coco_json_add_int(arguments, "vectors", 2 * (gint64) nic->queues + 2);
+    if (place->is_ccw) {
+        coco_json_add_string(arguments, "driver", "virtio-net-ccw");
+        coco_json_add_string(arguments, "devno", address);
+    } else {
+        add_pci(arguments, nic, bus, address);
     }
     return execute(domain, what, "device_add", arguments, -1, error);
 }
 
 bool
-coco_nics_attach(virDomain *domain, const CocoVmNics *nics, bool ports, GError **error)
+coco_nics_attach(virDomain *domain, const CocoVmNics *nics, const CocoDevicePlan *plan,
+                 GError **error)
 {
     for (size_t i = 0; i < nics->n; i++) {
         g_autofree char *name = coco_vm_nic_name(i);
+        CocoPlace place = coco_device_plan_nic(plan, i);
 
         if (!add_back_end(domain, &nics->items[i], name, error) ||
-            !add_device(domain, &nics->items[i], i, ports, error))
+            !add_device(domain, &nics->items[i], name, plan, &place, error))
             return false;
     }
     return true;

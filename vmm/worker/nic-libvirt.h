@@ -16,7 +16,9 @@
 #include <libvirt/libvirt.h>
 
 #include "vmm/config/vm-nic.h"
+#include "vmm/domain/device-plan.h"
 
-/* All of them, on their descriptors. A VM that has only some is good for nothing, and its launch is
- * undone. ports: behind the ports of the domain XML, else (s390x) where QEMU puts them. */
-bool coco_nics_attach(virDomain *domain, const CocoVmNics *nics, bool ports, GError **error);
+/* All of them, on their descriptors, where the plan has them. A VM that has only some is good for
+ * nothing, and its launch is undone. */
+bool coco_nics_attach(virDomain *domain, const CocoVmNics *nics, const CocoDevicePlan *plan,
+                      GError **error);

@@ -19,9 +19,10 @@ class Launcher:
     def call(self, *arguments, check=True, seconds=60):
         return processes.run([paths.LAUNCHER, *arguments], check=check, seconds=seconds)
 
-    def launch(self, *more, check=True):
-        """The JSON lines of one launch."""
-        result = self.call("launch", *self.options, *more, check=check)
+    def launch(self, *more, check=True, request=None):
+        """The JSON lines of one launch; request: what it waits for."""
+        wait, stdin = (("--wait",), (json.dumps(request) + "\n").encode()) if request is not None else ((), None)
+        result = processes.run([paths.LAUNCHER, "launch", *self.options, *wait, *more], check=check, seconds=60, stdin=stdin)
         return [json.loads(line) for line in result.stdout.splitlines()], result
 
     def destroy(self, check=True):

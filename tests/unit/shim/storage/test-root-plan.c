@@ -104,6 +104,10 @@ Test(root_plan, one_disk)
     cr_assert_str_eq(storages[0]->options[0], "rw");
     cr_assert_str_eq(storages[0]->options[1], "discard");
     coco_root_storages_free(storages, plan.n_disks);
+    /* Where there is no PCI. */
+    storages = coco_root_plan_storages(&plan, (char *const[]){ (char *) "0.0.1000" }, "/r");
+    cr_assert_str_eq(storages[0]->driver, "blk-ccw");
+    coco_root_storages_free(storages, plan.n_disks);
 }
 
 Test(root_plan, read_only)

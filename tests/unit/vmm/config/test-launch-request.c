@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * vmm/config/launch-request.c and vmm/config/vm-disk.c: what a request may say, what may be a disk,
- * where disks are.
+ * vmm/config/launch-request.c and vmm/config/vm-disk.c: what a request may say, what may be a disk.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -260,31 +259,4 @@ Test(vm_disk, what_may_be_one)
          *name != NULL; name++)
         (void) unlink(*name);
     (void) rmdir(directory);
-}
-
-Test(vm_disk, places)
-{
-    static const struct {
-        size_t i;
-        const char *path;
-    } rows[] = { { 0, "08" }, { 15, "17" }, { 16, "08.1" }, { 127, "17.7" } };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *path = coco_vm_disk_pci_path(rows[i].i);
-
-        cr_assert_str_eq(path, rows[i].path);
-    }
-}
-
-Test(vm_disk, places_of_those_that_come_later)
-{
-    static const char *const others[] = { "", "18/00/00", "18/00/20", "18/00/1", "08", "hot01" };
-
-    for (unsigned int slot = 1; slot <= COCO_HOTPLUG_SLOTS; slot++) {
-        g_autofree char *path = coco_hot_disk_pci_path(slot);
-
-        cr_assert_eq(coco_hot_disk_slot(path), slot);
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
-        cr_assert_eq(coco_hot_disk_slot(others[i]), 0, "%s", others[i]);
 }

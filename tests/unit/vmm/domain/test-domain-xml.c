@@ -130,6 +130,34 @@ Test(domain_xml, ports_for_interfaces)
     compare_spec("one-interface.xml", CONFIG, &one, NULL);
 }
 
+/* Without a TEE, on the other architectures; a device of each kind, and room. */
+Test(domain_xml, other_architectures)
+{
+    static const struct {
+        const char *golden;
+        const char *config;
+    } rows[] = {
+        { "aarch64.xml", CONFIG "[vm]\nmachine=virt\n[host]\nqemu=/usr/bin/qemu-system-aarch64\n" },
+        { "aarch64-firmware.xml", CONFIG "firmware=/fw.fd\n[vm]\nmachine=virt\n[host]\n"
+                                         "qemu=/usr/bin/qemu-system-aarch64\n" },
+        { "s390x.xml",
+          CONFIG "[vm]\nmachine=s390-ccw-virtio\n[host]\nqemu=/usr/bin/qemu-system-s390x\n" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        CocoVmSpec spec = { .accel = COCO_ACCEL_KVM,
+                            .transport = COCO_TRANSPORT_CHANNEL,
+                            .hotplug = true,
+                            .share = g_strdup("/run/coco/0123456789abcdef0123/shared") };
+
+        coco_vm_disks_add(&spec.disks, "/a/disk", true);
+        coco_vm_nics_add(&spec.nics, "02:00:00:00:00:01", 1500, 1, false);
+        coco_vm_nics_add(&spec.nics, "02:00:00:00:00:02", 1500, 1, false);
+        compare_spec(rows[i].golden, rows[i].config, &spec,
+                     "/run/coco/0123456789abcdef0123/initdata.img");
+    }
+}
+
 Test(domain_xml, every_key_that_shows)
 {
     compare("all-keys.xml",

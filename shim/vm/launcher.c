@@ -421,7 +421,7 @@ arguments_of(const CocoLauncherCommand *command)
         }
     }
     for (size_t i = 0; command->places != NULL && command->places[i] != NULL; i++) {
-        g_ptr_array_add(argv, (char *) "--disk");
+        g_ptr_array_add(argv, (char *) "--device");
         g_ptr_array_add(argv, command->places[i]);
     }
     g_ptr_array_add(argv, NULL);

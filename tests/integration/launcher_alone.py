@@ -143,9 +143,9 @@ def test_disks_that_cannot_be_attached(case):
     launcher.config.unlink()  # what was decided stands in the run directory
     files = sorted((launcher.run_dir / "vm").iterdir())
     refused("bad-config", "open disk '/nonexistent'", "attach", disks=["/nonexistent"])
-    refused("busy", "attach 32 disks: a VM has room for 31", "attach", disks=[image] * 32)
-    refused("bad-config", "detach disk '08': not a place of one that was attached", "detach", "--disk", "08")
-    equal(change("detach", "--disk", "18/00/1f")[0]["ok"], True, "one that is not there")
+    refused("busy", "attach 32 devices: a VM has room for 31", "attach", disks=[image] * 32)
+    refused("bad-config", "detach device '08': not a place of one that was attached", "detach", "--device", "08")
+    equal(change("detach", "--device", "18/00/1f")[0]["ok"], True, "one that is not there")
     equal(sorted((launcher.run_dir / "vm").iterdir()), files)
     launcher.destroy()
 

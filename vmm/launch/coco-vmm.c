@@ -34,7 +34,7 @@ typedef struct {
     char *initdata_annotation;
     char *annotations;
     char **overrides;
-    char **disks;
+    char **devices;
     char **require_tees;
     gboolean json;
     gboolean wait;
@@ -60,7 +60,7 @@ arguments_clear(Arguments *arguments)
     g_free(arguments->initdata_annotation);
     g_free(arguments->annotations);
     g_strfreev(arguments->overrides);
-    g_strfreev(arguments->disks);
+    g_strfreev(arguments->devices);
     g_strfreev(arguments->require_tees);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
@@ -103,7 +103,7 @@ static CocoHotplugOptions
 hotplug_of(const Arguments *arguments)
 {
     return (CocoHotplugOptions){ .run_dir = arguments->run_dir,
-                                 .places = (const char *const *) arguments->disks,
+                                 .places = (const char *const *) arguments->devices,
                                  .verbose = arguments->verbose };
 }
 
@@ -112,7 +112,7 @@ run_attach(const Arguments *arguments)
 {
     CocoHotplugOptions options = hotplug_of(arguments);
 
-    return coco_hotplug_attach_disks(&options, stdout) ? EXIT_OK : EXIT_FAILED;
+    return coco_hotplug_attach_devices(&options, stdout) ? EXIT_OK : EXIT_FAILED;
 }
 
 static int
@@ -120,7 +120,7 @@ run_detach(const Arguments *arguments)
 {
     CocoHotplugOptions options = hotplug_of(arguments);
 
-    return coco_hotplug_detach_disks(&options, stdout) ? EXIT_OK : EXIT_FAILED;
+    return coco_hotplug_detach_devices(&options, stdout) ? EXIT_OK : EXIT_FAILED;
 }
 
 static int
@@ -168,10 +168,10 @@ static const Command commands[] = {
       " config run-dir share set initdata initdata-annotation annotations require-tee wait "
       "verbose ",
       " config run-dir ", run_launch },
-    { "attach", "give a VM that runs the disks that standard input names", " run-dir verbose ",
+    { "attach", "give a VM that runs the devices that standard input names", " run-dir verbose ",
       " run-dir ", run_attach },
-    { "detach", "take such disks away from it", " run-dir disk verbose ", " run-dir disk ",
-      run_detach },
+    { "detach", "take such devices away from it", " run-dir device disk verbose ",
+      " run-dir device ", run_detach },
     { "destroy", "end the VM of a run directory and remove its files", " run-dir ", " run-dir ",
       run_destroy },
     { "xml", "print the domain XML that launch would start, on any machine",
@@ -231,8 +231,10 @@ make_context(const Command *command, Arguments *arguments)
           "start no VM unless the config says [vm] tee = TEE; may be repeated", "TEE" },
         { "wait", 'w', 0, G_OPTION_ARG_NONE, &arguments->wait,
           "before the VM is made, read which disks it gets from standard input", NULL },
-        { "disk", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->disks,
-          "the disk at this place, as attach told it; may be repeated", "PLACE" },
+        { "device", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &arguments->devices,
+          "the device at this place, as attach told it; may be repeated", "PLACE" },
+        { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->devices,
+          "the same, as shims of an earlier version say it", "PLACE" },
         { "base", 'b', 0, G_OPTION_ARG_FILENAME, &arguments->base,
           "directory of the run directories (default: $COCO_RUN_DIR or /run/coco)", "DIR" },
         { "json", 'j', 0, G_OPTION_ARG_NONE, &arguments->json, "print JSON", NULL },
@@ -260,8 +262,8 @@ complete(const Command *command, const Arguments *arguments, int argc, char **ar
         missing = "--config";
     else if (named_in(command->required, "run-dir") && arguments->run_dir == NULL)
         missing = "--run-dir";
-    else if (named_in(command->required, "disk") && arguments->disks == NULL)
-        missing = "--disk";
+    else if (named_in(command->required, "device") && arguments->devices == NULL)
+        missing = "--device";
     if (missing != NULL)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s is missing", missing);
     else if (argc > 1)

@@ -70,32 +70,40 @@ free_slots(const Hotplug *hotplug)
     }
 }
 
+/* In the order of a job: disks, then interfaces. what: for people. */
 static bool
-take_slot(const Hotplug *hotplug, const CocoVmDisk *disk, unsigned int slot, GError **error)
+take_slot(const Hotplug *hotplug, const char *what, unsigned int slot, GError **error)
 {
     g_autofree char *name = slot_name(slot);
 
-    if (!coco_run_dir_write(hotplug->plan.run_dir, name, disk->path, error))
+    if (!coco_run_dir_write(hotplug->plan.run_dir, name, what, error))
         return false;
     g_array_append_val(hotplug->slots, slot);
     return true;
 }
 
+static const char *
+device_name(const CocoVmSpec *spec, size_t i)
+{
+    return i < spec->disks.n ? spec->disks.items[i].path : spec->nics.items[i - spec->disks.n].mac;
+}
+
 static bool
 take_slots(const Hotplug *hotplug, GError **error)
 {
-    const CocoVmDisks *disks = &hotplug->plan.spec.disks;
+    const CocoVmSpec *spec = &hotplug->plan.spec;
+    size_t n = spec->disks.n + spec->nics.n;
     unsigned int room = coco_device_plan_slots(hotplug->places);
 
-    for (unsigned int slot = 1; slot <= room && hotplug->slots->len < disks->n; slot++) {
+    for (unsigned int slot = 1; slot <= room && hotplug->slots->len < n; slot++) {
         if (!is_taken(hotplug, slot) &&
-            !take_slot(hotplug, &disks->items[hotplug->slots->len], slot, error))
+            !take_slot(hotplug, device_name(spec, hotplug->slots->len), slot, error))
             return false;
     }
-    if (hotplug->slots->len == disks->n)
+    if (hotplug->slots->len == n)
         return true;
     g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BUSY,
-                "attach %zu disks: a VM has room for %u, and some are taken", disks->n, room);
+                "attach %zu devices: a VM has room for %u, and some are taken", n, room);
     return false;
 }
 
@@ -138,25 +146,29 @@ work(Hotplug *hotplug, CocoJobVerb verb, GError **error)
                                  hotplug->options->verbose, &hotplug->report, &result, error);
 }
 
+/* What was detached is told as disks; nobody asks. */
 static void
 tell_result(Hotplug *hotplug)
 {
     json_object *line = coco_launch_report_line("result");
-    json_object *places = json_object_new_array();
+    json_object *disks = json_object_new_array();
+    json_object *nics = json_object_new_array();
+    size_t first_nic = hotplug->slots->len - hotplug->plan.spec.nics.n;
 
     for (guint i = 0; i < hotplug->slots->len; i++) {
         const CocoPlace there =
             coco_device_plan_slot(hotplug->places, g_array_index(hotplug->slots, unsigned int, i));
         g_autofree char *place = coco_device_plan_path(hotplug->places, &there);
 
-        (void) json_object_array_add(places, json_object_new_string(place));
+        (void) json_object_array_add(i < first_nic ? disks : nics, json_object_new_string(place));
     }
     (void) json_object_object_add(line, "ok", json_object_new_boolean(true));
-    (void) json_object_object_add(line, "disks", places);
+    (void) json_object_object_add(line, "disks", disks);
+    (void) json_object_object_add(line, "nics", nics);
     coco_launch_report_write(&hotplug->report, line);
 }
 
-/* The spec's disks are now those that come. */
+/* The spec's disks and interfaces are now those that come. */
 static bool
 take(Hotplug *hotplug, CocoLaunchRequest *request, GError **error)
 {
@@ -167,6 +179,7 @@ take(Hotplug *hotplug, CocoLaunchRequest *request, GError **error)
     }
     hotplug->plan.spec.disks = request->disks;
     request->disks = (CocoVmDisks){ 0 };
+    coco_launch_plan_take_nics(&hotplug->plan, request);
     return true;
 }
 
@@ -201,7 +214,7 @@ detach(Hotplug *hotplug, GError **error)
 
         if (slot == 0)
             return coco_vmm_bad_config(error,
-                                       "detach disk '%s': not a place of one that was attached",
+                                       "detach device '%s': not a place of one that was attached",
                                        hotplug->options->places[i]);
         if (is_taken(hotplug, slot))
             g_array_append_val(hotplug->slots, slot);
@@ -226,13 +239,13 @@ run(const CocoHotplugOptions *options, FILE *out, bool (*change)(Hotplug *, GErr
 }
 
 bool
-coco_hotplug_attach_disks(const CocoHotplugOptions *options, FILE *out)
+coco_hotplug_attach_devices(const CocoHotplugOptions *options, FILE *out)
 {
     return run(options, out, attach);
 }
 
 bool
-coco_hotplug_detach_disks(const CocoHotplugOptions *options, FILE *out)
+coco_hotplug_detach_devices(const CocoHotplugOptions *options, FILE *out)
 {
     return run(options, out, detach);
 }

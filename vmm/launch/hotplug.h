@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Disks of the host for a VM that runs: `coco-vmm attach` and `coco-vmm detach`. The VM must have
- * been launched with room for them (launch-request.h).
+ * Disks of the host and interfaces for a VM that runs: `coco-vmm attach` and `coco-vmm detach`. The
+ * VM must have been launched with room for them (launch-request.h).
  *
- * A slot of the bus for such disks is taken while RUN/vm/hotNN is there, which names what is in it;
- * whoever empties the slot removes the file.
+ * A slot for such devices (device-plan.h) is taken while RUN/vm/hotNN is there, which names what is
+ * in it; whoever empties the slot removes the file.
  * Both commands tell how it goes in JSON lines, as a launch does: "config", "phase", and
- * last "result", which names where the guest finds each disk.
+ * last "result", which names where the guest finds each disk and interface.
  *
  * Ownership: options are borrowed.
  * Thread: one; blocks.
@@ -22,8 +22,8 @@ typedef struct {
     bool verbose;
 } CocoHotplugOptions;
 
-/* Reads which disks from standard input, as a launch does. All are attached, or none. */
-bool coco_hotplug_attach_disks(const CocoHotplugOptions *options, FILE *out);
+/* Reads which devices from standard input, as a launch does. All are attached, or none. */
+bool coco_hotplug_attach_devices(const CocoHotplugOptions *options, FILE *out);
 
-/* A disk that the guest does not let go stays, and is an error. One that is not there is none. */
-bool coco_hotplug_detach_disks(const CocoHotplugOptions *options, FILE *out);
+/* A device that the guest does not let go stays, and is an error. One that is not there is none. */
+bool coco_hotplug_detach_devices(const CocoHotplugOptions *options, FILE *out);

@@ -115,12 +115,18 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
     plan->spec.hotplug = request->hotplug;
     plan->spec.disks = request->disks;
     request->disks = (CocoVmDisks){ 0 };
+    coco_launch_plan_take_nics(plan, request);
+    return true;
+}
+
+void
+coco_launch_plan_take_nics(CocoLaunchPlan *plan, CocoLaunchRequest *request)
+{
     plan->spec.nics = request->nics;
     request->nics = (CocoVmNics){ 0 };
     /* Only with KVM does the kernel signal the guest's CPUs by itself. */
     if (plan->spec.accel == COCO_ACCEL_KVM)
         coco_vm_nics_open_vhost(&plan->spec.nics, "/dev/vhost-net");
-    return true;
 }
 
 bool

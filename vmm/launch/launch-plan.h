@@ -50,6 +50,9 @@ bool coco_launch_plan_load_saved(CocoLaunchPlan *plan, const char *run_dir, GErr
  * lists move. */
 bool coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError **error);
 
+/* The interfaces alone, with the kernel's help as far as it is there; the list moves. */
+void coco_launch_plan_take_nics(CocoLaunchPlan *plan, CocoLaunchRequest *request);
+
 /* How large the VM is with the pod in it; before it is measured. */
 bool coco_launch_plan_size(CocoLaunchPlan *plan, CocoVmSize pod, GError **error);
 

@@ -172,10 +172,10 @@ take_slots(json_object *list, CocoWorkerOrder *order, GError **error)
         order->slots[job->n_slots++] = (unsigned int) slot;
     }
     if ((job->verb == COCO_JOB_START ? n == 0 : n > 0) &&
-        (job->verb != COCO_JOB_ATTACH || n == order->spec.disks.n))
+        (job->verb != COCO_JOB_ATTACH || n == order->spec.disks.n + order->spec.nics.n))
         return true;
-    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "slots: %zu to %s %zu disks", n,
-                verbs[job->verb], order->spec.disks.n);
+    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "slots: %zu to %s %zu devices", n,
+                verbs[job->verb], order->spec.disks.n + order->spec.nics.n);
     return false;
 }
 

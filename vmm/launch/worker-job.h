@@ -7,8 +7,8 @@
  *      "slots":[],"descriptors":["disk0","nic0-tap0","nic0-vhost0"]}
  *
  * spec: of the VM; the disks and interfaces in it are those that the worker is to give it. slots:
- * where disks that are attached or detached sit (vm-disk.h), in their order. descriptors: the names
- * of what the worker is born with, from COCO_WORKER_FIRST_FD on.
+ * where what is attached or detached sits (device-plan.h): first disks, then interfaces.
+ * descriptors: the names of what the worker is born with, from COCO_WORKER_FIRST_FD on.
  *
  * Ownership: a job borrows all, one that was read keeps it until it is cleared.
  * Thread: any.

@@ -88,7 +88,7 @@ current_step(const Watch *watch)
     };
 
     if (watch->verb != COCO_JOB_START && strcmp(watch->phase, "connect") == 0)
-        return watch->verb == COCO_JOB_ATTACH ? "attach disks" : "detach disks";
+        return watch->verb == COCO_JOB_ATTACH ? "attach devices" : "detach devices";
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
         if (strcmp(watch->phase, steps[i].ended) == 0)
             return steps[i].step;

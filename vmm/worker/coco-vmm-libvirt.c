@@ -499,18 +499,17 @@ find_domain(const Options *options, CocoLaunchReport *report, GError **error)
 
 /* Slots of a VM that runs, which this process takes over from the one that started it. */
 static bool
-change_disks(const Options *options, CocoLaunchReport *report, GError **error)
+change_devices(const Options *options, CocoLaunchReport *report, GError **error)
 {
     const CocoWorkerJob *job = &options->order.job;
     const char *run_dir = options->run_dir;
     bool attach = job->verb == COCO_JOB_ATTACH;
-    g_autoptr(CocoDevicePlan) plan = coco_device_plan_new(job->spec);
     g_autoptr(virDomain) domain = find_domain(options, report, error);
 
     if (domain == NULL && attach)
         coco_hotplug_free_slots(run_dir, job->slots, job->n_slots);
     if (domain == NULL ||
-        !(attach ? coco_hotplug_attach(domain, run_dir, job->slots, &job->spec->disks, plan, error)
+        !(attach ? coco_hotplug_attach(domain, run_dir, job, error)
                  : coco_hotplug_detach(domain, run_dir, job->slots, job->n_slots, error)))
         return false;
     coco_launch_report_phase(report, attach ? "attach" : "detach");
@@ -580,7 +579,7 @@ main(int argc, char **argv)
     g_clear_pointer(&context, g_option_context_free); /* no scope ends here, see below */
     done = read_order(&options, &error) &&
            (is_start(&options) ? run(&options, &report, &error)
-                               : change_disks(&options, &report, &error));
+                               : change_devices(&options, &report, &error));
     if (!done)
         tell_failure(&report, error);
     /* Without exit handlers and without closing the connection: both only take time, and QEMU stays

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * QMP for disks of a running VM (hotplug-libvirt.h).
+ * QMP for devices of a running VM (hotplug-libvirt.h). One name stands for all that belongs to a
+ * device: "hot01".
  */
 #include "vmm/worker/hotplug-libvirt.h"
 
@@ -15,9 +16,10 @@
 #include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
 #include "vmm/worker/libvirt-error.h"
+#include "vmm/worker/nic-libvirt.h"
 #include "vmm/worker/qmp-libvirt.h"
 
-/* A guest that is asked to let a disk go does so in milliseconds, or is stuck. */
+/* A guest that is asked to let a device go does so in milliseconds, or is stuck. */
 #define RELEASE_TIMEOUT_MS 20000
 
 /* Numbers of descriptor sets: libvirt counts its own from 0. */
@@ -74,13 +76,14 @@ add_descriptor(virDomain *domain, const char *name, unsigned int slot, int fd, G
     return coco_qmp_command(domain, what, text, fd, error);
 }
 
-/* Without an error: what is not there cannot be taken away. */
+/* Of whichever kind it was, and without an error: what is not there cannot be taken away. */
 static void
 remove_backend(virDomain *domain, const char *name, unsigned int slot)
 {
     g_autofree char *node = g_strdup_printf(DELETE_NODE, name);
     g_autofree char *set = g_strdup_printf(REMOVE_FD, FIRST_FD_SET + slot);
 
+    coco_nic_remove_back_end(domain, name);
     (void) coco_qmp_command(domain, "", node, -1, NULL);
     (void) coco_qmp_command(domain, "", set, -1, NULL);
 }
@@ -103,8 +106,8 @@ coco_hotplug_free_slots(const char *run_dir, const unsigned int *slots, size_t n
 }
 
 static bool
-attach(virDomain *domain, const CocoDevicePlan *plan, unsigned int slot, const CocoVmDisk *disk,
-       GError **error)
+attach_disk(virDomain *domain, const CocoDevicePlan *plan, unsigned int slot,
+            const CocoVmDisk *disk, GError **error)
 {
     g_autofree char *name = coco_hot_device_name(slot);
 
@@ -113,6 +116,16 @@ attach(virDomain *domain, const CocoDevicePlan *plan, unsigned int slot, const C
         return true;
     remove_backend(domain, name, slot);
     return false;
+}
+
+static bool
+attach_nic(virDomain *domain, const CocoDevicePlan *plan, unsigned int slot, const CocoVmNic *nic,
+           GError **error)
+{
+    g_autofree char *name = coco_hot_device_name(slot);
+    CocoPlace place = coco_device_plan_slot(plan, slot);
+
+    return coco_nic_attach(domain, nic, name, plan, &place, error);
 }
 
 /* ---- detaching ---- */
@@ -161,7 +174,7 @@ static bool
 ask_for_release(virDomain *domain, unsigned int slot, Release *release, GError **error)
 {
     g_autofree char *name = coco_hot_device_name(slot);
-    g_autofree char *what = g_strdup_printf("detach disk '%s'", name);
+    g_autofree char *what = g_strdup_printf("detach device '%s'", name);
     g_autofree char *text = g_strdup_printf(DELETE_DEVICE, name);
     g_autoptr(GError) failure = NULL;
 
@@ -189,7 +202,7 @@ wait_for_release(Release *release, const unsigned int *slots, size_t n, GError *
     held = first_held(release, slots, n);
     if (held != 0)
         g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_BUSY,
-                    "detach disk 'hot%02u': the guest does not let it go", held);
+                    "detach device 'hot%02u': the guest does not let it go", held);
     return held == 0;
 }
 
@@ -230,15 +243,21 @@ coco_hotplug_detach(virDomain *domain, const char *run_dir, const unsigned int *
 }
 
 bool
-coco_hotplug_attach(virDomain *domain, const char *run_dir, const unsigned int *slots,
-                    const CocoVmDisks *disks, const CocoDevicePlan *plan, GError **error)
+coco_hotplug_attach(virDomain *domain, const char *run_dir, const CocoWorkerJob *job,
+                    GError **error)
 {
-    for (size_t i = 0; i < disks->n; i++) {
-        if (attach(domain, plan, slots[i], &disks->items[i], error))
+    g_autoptr(CocoDevicePlan) plan = coco_device_plan_new(job->spec);
+    const CocoVmDisks *disks = &job->spec->disks;
+    const CocoVmNics *nics = &job->spec->nics;
+
+    for (size_t i = 0; i < job->n_slots; i++) {
+        if (i < disks->n
+                ? attach_disk(domain, plan, job->slots[i], &disks->items[i], error)
+                : attach_nic(domain, plan, job->slots[i], &nics->items[i - disks->n], error))
             continue;
-        coco_hotplug_free_slots(run_dir, slots + i, disks->n - i);
+        coco_hotplug_free_slots(run_dir, job->slots + i, job->n_slots - i);
         if (i > 0)
-            (void) coco_hotplug_detach(domain, run_dir, slots, i, NULL);
+            (void) coco_hotplug_detach(domain, run_dir, job->slots, i, NULL);
         return false;
     }
     return true;

@@ -103,6 +103,44 @@ add_device(virDomain *domain, const CocoVmNic *nic, const char *name, const Coco
     return execute(domain, what, "device_add", arguments, -1, error);
 }
 
+/* What was given and not used is still QEMU's. Without an error: what is not there cannot be
+ * closed.
+ */
+static void
+close_given(virDomain *domain, const CocoVmNic *nic, const char *name)
+{
+    static const char *const kinds[] = { "tap", "vhost" };
+
+    for (unsigned int i = 0; i < G_N_ELEMENTS(kinds) * nic->queues; i++) {
+        g_autofree char *given =
+            g_strdup_printf("%s-%s%u", name, kinds[i / nic->queues], i % nic->queues);
+        json_object *arguments = json_object_new_object();
+
+        coco_json_add_string(arguments, "fdname", given);
+        (void) execute(domain, "", "closefd", arguments, -1, NULL);
+    }
+}
+
+void
+coco_nic_remove_back_end(virDomain *domain, const char *name)
+{
+    json_object *arguments = json_object_new_object();
+
+    coco_json_add_string(arguments, "id", name);
+    (void) execute(domain, "", "netdev_del", arguments, -1, NULL);
+}
+
+bool
+coco_nic_attach(virDomain *domain, const CocoVmNic *nic, const char *name,
+                const CocoDevicePlan *plan, const CocoPlace *place, GError **error)
+{
+    if (add_back_end(domain, nic, name, error) && add_device(domain, nic, name, plan, place, error))
+        return true;
+    coco_nic_remove_back_end(domain, name);
+    close_given(domain, nic, name);
+    return false;
+}
+
 bool
 coco_nics_attach(virDomain *domain, const CocoVmNics *nics, const CocoDevicePlan *plan,
                  GError **error)
@@ -111,8 +149,7 @@ coco_nics_attach(virDomain *domain, const CocoVmNics *nics, const CocoDevicePlan
         g_autofree char *name = coco_vm_nic_name(i);
         CocoPlace place = coco_device_plan_nic(plan, i);
 
-        if (!add_back_end(domain, &nics->items[i], name, error) ||
-            !add_device(domain, &nics->items[i], name, plan, &place, error))
+        if (!coco_nic_attach(domain, &nics->items[i], name, plan, &place, error))
             return false;
     }
     return true;

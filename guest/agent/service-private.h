@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The handlers behind the method table, by file: service-container.c, service-stdio.c,
- * service-sandbox.c, service-guest.c, service-network.c, service-forward.c. user_data is the CocoService.
+ * service-sandbox.c, service-guest.c, service-network.c, service-forward.c. user_data is the
+ * CocoService.
  *
  * Ownership: each handler owns the call and ends it once.
  * Thread: that of the server.

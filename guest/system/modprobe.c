@@ -32,7 +32,7 @@ open_standard_streams(void)
     int null;
 
     do
-        null = open("/dev/null", O_RDWR);
+        null = open("/dev/null", O_RDWR | O_CLOEXEC);
     while (null >= 0 && null < STDERR_FILENO);
     if (null > STDERR_FILENO)
         coco_fd_close(null);

@@ -17,6 +17,7 @@ coco_launch_needs_copy(const CocoLaunchNeeds *needs)
                                      .readonly = needs->disks[i].readonly };
     *copy = *needs;
     copy->disks = disks;
+    copy->netns = g_strdup(needs->netns);
     copy->nics = NULL;
     copy->n_nics = 0;
     return copy;
@@ -30,6 +31,7 @@ coco_launch_needs_free(CocoLaunchNeeds *copy)
     for (size_t i = 0; i < copy->n_disks; i++)
         g_free((char *) copy->disks[i].path);
     g_free((CocoLaunchDisk *) copy->disks);
+    g_free((char *) copy->netns);
     g_free(copy);
 }
 
@@ -78,6 +80,8 @@ coco_launch_needs_line(const CocoLaunchNeeds *needs)
     (void) json_object_object_add(line, "vcpus", json_object_new_int64(needs->size.vcpus));
     (void) json_object_object_add(line, "memory_mib",
                                   json_object_new_int64(needs->size.memory_mib));
+    if (needs->netns != NULL)
+        (void) json_object_object_add(line, "netns", json_object_new_string(needs->netns));
     (void) json_object_object_add(line, "disks", disks_of(needs));
     (void) json_object_object_add(line, "nics", nics_of(needs));
     text = g_strconcat(json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN), "\n", NULL);

@@ -31,6 +31,7 @@ typedef struct {
     bool share;   /* the directory of the command is exported */
     bool hotplug; /* disks may be attached later */
     CocoPodSize size;
+    const char *netns; /* that QEMU is to be in: a path, or "new"; nullable: the shim's */
     const CocoLaunchDisk *disks;
     size_t n_disks;
     const CocoLaunchNic *nics;

@@ -21,6 +21,7 @@ struct _CocoVmNetwork {
     CocoLauncher *launcher; /* nullable: none that waits */
     CocoLaunchNeeds *needs; /* nullable: not known, or told */
     char *path;             /* nullable: no namespace to be looked into */
+    char *vm_netns;         /* of launch-needs.h */
     CocoLauncherFacts facts;
     bool works;   /* a child is in the namespace */
     bool known;   /* what the VM gets of it */
@@ -53,6 +54,7 @@ coco_vm_network_free(CocoVmNetwork *network)
     coco_launch_needs_free(network->needs);
     g_array_unref(network->nics);
     g_free(network->path);
+    g_free(network->vm_netns);
     g_free(network);
 }
 
@@ -77,6 +79,7 @@ send_needs(CocoVmNetwork *network, GError **error)
     if (network->launcher == NULL || network->needs == NULL || !network->known)
         return true;
     needs = *network->needs;
+    needs.netns = network->vm_netns;
     needs.nics = (const CocoLaunchNic *) (void *) network->nics->data;
     needs.n_nics = network->nics->len;
     sent = coco_launcher_send(network->launcher, &needs, error);
@@ -161,6 +164,16 @@ coco_vm_network_launch(CocoVmNetwork *network, const CocoLaunchNeeds *needs, GEr
     return send_needs(network, error);
 }
 
+/* A task's pid is QEMU's: who looks for the pod's network there finds it, and who makes it there
+ * (ctr run --cni, nerdctl) does not change the host's. */
+static void
+choose_netns(CocoVmNetwork *network, const char *model, CocoNetnsKind kind, const char *path)
+{
+    if (kind == COCO_NETNS_HOST || strcmp(model, "user") == 0) /* QEMU leads out of the host */
+        return;
+    network->vm_netns = g_strdup(kind == COCO_NETNS_PATH ? path : "new");
+}
+
 void
 coco_vm_network_configure(const CocoLauncherFacts *facts, void *user_data)
 {
@@ -171,6 +184,7 @@ coco_vm_network_configure(const CocoLauncherFacts *facts, void *user_data)
 
     if (network->undone.func != NULL) /* the VM is being ended */
         return;
+    choose_netns(network, facts->network, kind, path);
     if (strcmp(facts->network, "none") == 0) {
         finish_configuration(network, NULL);
     } else if (kind == COCO_NETNS_HOST) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A container in a network namespace that somebody has made for it has that network: with coco its interfaces are the VM's. What is
 seen from inside and from outside is the same with runc."""
+import os
 import subprocess
 
 from harness import ociconfig, processes, vmconfig
@@ -42,6 +43,7 @@ def test_reaches_and_is_reached(case):
     network = PodNetwork(case, case.node.new_id(), mtu=1400)
     links = network.links()
     container = case.container(flags=network.flags)
+    equal(os.stat(f"/proc/{container.pid()}/ns/net").st_ino, network.path.stat().st_ino, "namespace of the task's process")
     shown = container.out("ip", "address", "show", "dev", "eth0")
     contains(shown, f"inet {INSIDE4}/24", f"inet6 {INSIDE6}/64", "mtu 1400", f"link/ether {network.mac()}")
     contains(container.out("ip", "route"), f"default via {OUTSIDE4} dev eth0")
@@ -75,6 +77,15 @@ def test_shim_is_killed(case):
 
 
 test_shim_is_killed.runtimes = ("coco",)
+
+
+def test_new_namespace(case):
+    """One of the task's own, where nothing is but the loopback: whoever makes a network for the task's process does not meet the
+    host's."""
+    container = case.container()
+    assert os.stat(f"/proc/{container.pid()}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino, "the host's"
+    links = processes.run(["nsenter", f"--net=/proc/{container.pid()}/ns/net", "ip", "-brief", "link"]).stdout.decode()
+    equal([line.split()[0] for line in links.splitlines() if "@NONE" not in line], ["lo"])
 
 
 def test_host_network(case):

@@ -18,9 +18,12 @@
 #include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
 
+#define NEW_NETNS "new"
+
 void
 coco_launch_request_clear(CocoLaunchRequest *request)
 {
+    g_clear_pointer(&request->netns, g_free);
     coco_vm_disks_clear(&request->disks);
     coco_vm_nics_clear(&request->nics);
 }
@@ -139,6 +142,24 @@ take_nics(CocoLaunchRequest *request, json_object *nics, GError **error)
 }
 
 static bool
+take_netns(CocoLaunchRequest *request, json_object *object, GError **error)
+{
+    json_object *netns = NULL;
+    const char *text;
+
+    if (!json_object_object_get_ex(object, "netns", &netns))
+        return true;
+    text = json_object_is_type(netns, json_type_string) ? json_object_get_string(netns) : "";
+    if (json_object_get_string_len(netns) == (int) strlen(text) &&
+        (text[0] == '/' || strcmp(text, NEW_NETNS) == 0))
+        request->netns = g_strdup(text[0] == '/' ? text : "");
+    else
+        return coco_vmm_bad_config(
+            error, "read launch request: netns is neither an absolute path nor '" NEW_NETNS "'");
+    return true;
+}
+
+static bool
 take_object(CocoLaunchRequest *request, json_object *object, GError **error)
 {
     json_object *disks = NULL;
@@ -148,6 +169,7 @@ take_object(CocoLaunchRequest *request, json_object *object, GError **error)
         return coco_vmm_bad_config(error, "read launch request: not a JSON object");
     if (!take_flag(object, "share", &request->share, error) ||
         !take_flag(object, "hotplug", &request->hotplug, error) ||
+        !take_netns(request, object, error) ||
         !take_number(object, "vcpus", &request->pod.vcpus, error) ||
         !take_number(object, "memory_mib", &request->pod.memory_mib, error))
         return false;

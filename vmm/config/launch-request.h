@@ -5,10 +5,12 @@
  *
  *     {"share":true,"hotplug":true,"vcpus":2,"memory_mib":512,
  *      "disks":[{"path":"/a/disk","readonly":true}, …],
+ *      "netns":"/run/netns/pod",
  *      "nics":[{"mac":"02:00:00:00:00:01","mtu":1500,"queues":1}, {…,"user":true}, …]}
  *
  * share: the guest gets the directory of --share. hotplug: disks may be attached later. vcpus,
- * memory_mib: the pod's limits, which come on top of what the VM itself has (vm-size.h). nics: the
+ * memory_mib: the pod's limits, which come on top of what the VM itself has (vm-size.h). netns: the
+ * network namespace that QEMU is to be in, or "new". nics: the
  * descriptors of their taps, one for each queue, come with the line where standard input is a
  * socket (SCM_RIGHTS). Each member may be left out.
  *
@@ -27,6 +29,7 @@ typedef struct {
     bool share;
     bool hotplug;
     CocoVmSize pod; /* 0: no limit */
+    char *netns;    /* nullable: the launcher's; "": a new one */
     CocoVmDisks disks;
     CocoVmNics nics;
 } CocoLaunchRequest;

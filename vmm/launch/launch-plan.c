@@ -113,6 +113,9 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
     if (!request->share)
         g_clear_pointer(&plan->spec.share, g_free);
     plan->spec.hotplug = request->hotplug;
+    /* Who asks a relying party on the measurement needs the host's. */
+    if (coco_vm_config_string(plan->config, COCO_KEY_SEV_ATTEST)[0] == '\0')
+        plan->netns = g_steal_pointer(&request->netns);
     plan->spec.disks = request->disks;
     request->disks = (CocoVmDisks){ 0 };
     coco_launch_plan_take_nics(plan, request);
@@ -315,6 +318,7 @@ coco_launch_plan_write(const CocoLaunchPlan *plan, GError **error)
 void
 coco_launch_plan_clear(CocoLaunchPlan *plan)
 {
+    g_clear_pointer(&plan->netns, g_free);
     g_clear_pointer(&plan->boot, coco_boot_files_free);
     coco_vm_spec_clear(&plan->spec);
     g_clear_pointer(&plan->config, coco_vm_config_free);

@@ -26,6 +26,7 @@ typedef struct {
     CocoRunDir *run_dir;
     char *virtiofsd; /* the real program; nullable */
     char *cache_dir;
+    char *netns; /* that the worker and QEMU are in (spawn.h); nullable */
     CocoInitdataBinding initdata;
 } CocoLaunchPlan;
 

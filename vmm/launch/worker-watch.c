@@ -236,9 +236,12 @@ start_worker(const CocoLaunchPlan *plan, const CocoWorkerJob *wanted, bool verbo
     fds = coco_worker_job_descriptors(&job);
     g_array_prepend_vals(fds, ((int[]){ input, out, verbose ? STDERR_FILENO : log }),
                          COCO_WORKER_FIRST_FD);
-    if (!coco_spawn(argv, (const int *) (const void *) fds->data, fds->len,
-                    COCO_SPAWN_DIES_WITH_PARENT, out_pid, error))
+    if (!coco_spawn_in_netns(plan->netns, argv, (const int *) (const void *) fds->data, fds->len,
+                             COCO_SPAWN_DIES_WITH_PARENT, out_pid, error)) {
+        if (plan->netns != NULL)
+            g_prefix_error(error, "network namespace '%s': ", plan->netns);
         return false;
+    }
     *out_fd = coco_fd_steal(&in);
     return true;
 }

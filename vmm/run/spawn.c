@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -68,9 +69,23 @@ reset_signals(void)
     (void) signal(SIGPIPE, SIG_DFL);
 }
 
+/* netns: as of coco_spawn_in_netns(). */
+static bool
+enter_netns(const char *netns)
+{
+    g_auto(CocoFd) fd = -1;
+
+    if (netns == NULL)
+        return true;
+    if (netns[0] == '\0')
+        return unshare(CLONE_NEWNET) == 0;
+    fd = open(netns, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return fd >= 0 && setns(fd, CLONE_NEWNET) == 0;
+}
+
 static void G_GNUC_NORETURN
-run_child(const char *const *argv, const int *fds, size_t n_fds, CocoSpawnFlags flags, pid_t parent,
-          int report_fd)
+run_child(const char *netns, const char *const *argv, const int *fds, size_t n_fds,
+          CocoSpawnFlags flags, pid_t parent, int report_fd)
 {
     int err;
 
@@ -82,7 +97,7 @@ run_child(const char *const *argv, const int *fds, size_t n_fds, CocoSpawnFlags 
         if (getppid() != parent)
             _exit(127);
     }
-    if (place_fds(fds, n_fds, &report_fd))
+    if (enter_netns(netns) && place_fds(fds, n_fds, &report_fd))
         (void) execv(argv[0], (char *const *) (uintptr_t) argv);
     err = errno;
     (void) !write(report_fd, &err, sizeof err);
@@ -92,6 +107,13 @@ run_child(const char *const *argv, const int *fds, size_t n_fds, CocoSpawnFlags 
 bool
 coco_spawn(const char *const *argv, const int *fds, size_t n_fds, CocoSpawnFlags flags,
            pid_t *out_pid, GError **error)
+{
+    return coco_spawn_in_netns(NULL, argv, fds, n_fds, flags, out_pid, error);
+}
+
+bool
+coco_spawn_in_netns(const char *netns, const char *const *argv, const int *fds, size_t n_fds,
+                    CocoSpawnFlags flags, pid_t *out_pid, GError **error)
 {
     g_auto(CocoFd) in = -1;
     g_auto(CocoFd) out = -1;
@@ -111,7 +133,7 @@ coco_spawn(const char *const *argv, const int *fds, size_t n_fds, CocoSpawnFlags
     if (child < 0)
         return coco_vmm_error_errno(error, errno, "start '%s'", argv[0]);
     if (child == 0)
-        run_child(argv, fds, n_fds, flags, parent, out);
+        run_child(netns, argv, fds, n_fds, flags, parent, out);
     coco_fd_clear(&out);
     /* The pipe closes at a successful exec; bytes in it are the errno of a failed one. */
     if (read(in, &err, sizeof err) == sizeof err) {

@@ -24,7 +24,14 @@ typedef enum {
 /* The path of a helper program: beside this program, else where it is installed (transfer full). */
 char *coco_spawn_find_helper(const char *name);
 
+/* The namespace that a program is to be in; "" is a new one, NULL the caller's. */
+#define COCO_SPAWN_NEW_NETNS ""
+
 /* Runs argv[0] with fds[i] as its descriptor i (borrows; -1: /dev/null), fewer than
  * COCO_SPAWN_FDS_MAX. The caller reaps *out_pid. */
 bool coco_spawn(const char *const *argv, const int *fds, size_t n_fds, CocoSpawnFlags flags,
                 pid_t *out_pid, GError **error);
+
+/* The same in a network namespace: a path, or one of the words above. */
+bool coco_spawn_in_netns(const char *netns, const char *const *argv, const int *fds, size_t n_fds,
+                         CocoSpawnFlags flags, pid_t *out_pid, GError **error);

@@ -16,7 +16,8 @@
 
 Test(launch_request, what_is_read)
 {
-    const char *text = "{\"share\":true,\"hotplug\":true,\"vcpus\":2,\"memory_mib\":4294967295,"
+    const char *text = "{\"netns\":\"/run/netns/"
+                       "a\",\"share\":true,\"hotplug\":true,\"vcpus\":2,\"memory_mib\":4294967295,"
                        "\"disks\":[{\"path\":\"/a b\",\"readonly\":true},"
                        "{\"path\":\"/c\",\"readonly\":false}],\"later\":1}";
     g_auto(CocoLaunchRequest) request = { 0 };
@@ -25,6 +26,7 @@ Test(launch_request, what_is_read)
     cr_assert(coco_launch_request_parse(text, strlen(text), &request, NULL));
     cr_assert(request.share);
     cr_assert(request.hotplug);
+    cr_assert_str_eq(request.netns, "/run/netns/a");
     cr_assert_eq(request.pod.vcpus, 2);
     cr_assert_eq(request.pod.memory_mib, 4294967295u);
     cr_assert_eq(request.disks.n, 2);
@@ -64,6 +66,9 @@ Test(launch_request, what_is_refused)
         { "{\"disks\":[{\"path\":\"/a\"}]}", "disk 0: readonly is not true or false" },
         { "{\"nics\":{}}", "nics is not a list" },
         { "{\"nics\":[1]}", "interface 0 has no address" },
+        { "{\"netns\":\"new\\u0000er\"}", "netns is neither an absolute path nor 'new'" },
+        { "{\"netns\":\"relative\"}", "netns is neither an absolute path nor 'new'" },
+        { "{\"netns\":7}", "netns is neither an absolute path nor 'new'" },
         { "{\"nics\":[{\"mac\":\"03:00:00:00:00:01\",\"mtu\":1500,\"queues\":1}]}",
           "interface 0 has no address" },
         { "{\"nics\":[{\"mac\":\"02:00:00:00:00:01;\",\"mtu\":1500,\"queues\":1}]}",

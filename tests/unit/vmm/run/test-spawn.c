@@ -66,3 +66,24 @@ Test(spawn, says_why_a_program_does_not_start)
     cr_assert(not(coco_spawn(argv, NULL, 0, COCO_SPAWN_PLAIN, &pid, &error)));
     cr_expect_str_eq(error->message, "start '/nowhere': No such file or directory");
 }
+
+/* A new network namespace has the loopback alone; a path is that one; and what is none is said. */
+Test(spawn, in_a_network_namespace)
+{
+    g_autofree char *own = g_file_read_link("/proc/self/ns/net", NULL);
+    const char *same[] = { "/bin/sh", "-c", "test $(readlink /proc/self/ns/net) = \"$0\"", own,
+                           NULL };
+    g_autoptr(GError) error = NULL;
+    pid_t pid = 0;
+
+    if (geteuid() != 0)
+        cr_skip_test("only root may");
+    cr_assert(
+        coco_spawn_in_netns(COCO_SPAWN_NEW_NETNS, same, NULL, 0, COCO_SPAWN_PLAIN, &pid, &error));
+    cr_expect(eq(int, status_of(pid), 1));
+    cr_assert(
+        coco_spawn_in_netns("/proc/self/ns/net", same, NULL, 0, COCO_SPAWN_PLAIN, &pid, &error));
+    cr_expect(eq(int, status_of(pid), 0));
+    cr_assert(not(coco_spawn_in_netns("/dev/null", same, NULL, 0, COCO_SPAWN_PLAIN, &pid, &error)));
+    cr_expect_str_eq(error->message, "start '/bin/sh': Invalid argument");
+}

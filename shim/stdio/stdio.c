@@ -9,6 +9,7 @@
 #include "shim/stdio/stdio.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/ioctl.h>
 
 #include <glib-unix.h>
@@ -110,6 +111,8 @@ clear(void *data)
     g_clear_object(&stdio->cancellable);
     g_free(stdio->container_id);
     g_free(stdio->exec_id);
+    /* The heap would keep what a stream has made of it for as long as the shim lives. */
+    (void) malloc_trim(0);
 }
 
 CocoStdio *

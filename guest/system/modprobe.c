@@ -58,6 +58,8 @@ coco_modprobe_main(int argc, char **argv)
     open_standard_streams();
     if (argc < 2)
         return 2;
+    if (!coco_modules_are_demanded(argv[argc - 1]))
+        return 1;
     mount_sysfs();
     if (coco_modules_load_demanded(argv[argc - 1], "", &error))
         return 0;

@@ -186,6 +186,16 @@ find_named(const char *list_path, const char *wanted)
 }
 
 bool
+coco_modules_are_demanded(const char *wanted)
+{
+    g_autoptr(CocoModuleArchive) archive = coco_module_archive_open(COCO_MODULES_DEMAND, NULL);
+    g_autoptr(GPtrArray) names =
+        archive != NULL ? coco_module_archive_resolve(archive, wanted) : NULL;
+
+    return names != NULL;
+}
+
+bool
 coco_modules_load_demanded(const char *wanted, const char *parameters, GError **error)
 {
     g_autofree char *main_name = g_strdelimit(g_strdup(wanted), "-", '_');

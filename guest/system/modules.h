@@ -38,6 +38,8 @@ void coco_modules_queue_list(CocoChildQueue *queue, const char *list_path, void 
 bool coco_modules_load_named(const char *name, char *const *parameters, size_t n_parameters,
                              GError **error);
 
+/* Whether the image has something on demand by this name or alias. */
+bool coco_modules_are_demanded(const char *wanted);
 /* By a name or an alias of what is on demand, with all that it depends on; parameters are for that
  * of this name alone. NOT_FOUND: the image has none. */
 bool coco_modules_load_demanded(const char *wanted, const char *parameters, GError **error);

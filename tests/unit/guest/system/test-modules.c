@@ -43,4 +43,5 @@ Test(modules, one_that_no_list_has_is_not_found)
 
     cr_assert_not(coco_modules_load_named("no-such", NULL, 0, &error));
     cr_assert_str_eq(error->message, "load module 'no-such': the guest image does not have it");
+    cr_assert_not(coco_modules_are_demanded("no-such"));
 }

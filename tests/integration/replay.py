@@ -21,6 +21,8 @@ DIFFERENCES = {
         (c.method.removesuffix(" during Start"), c.field), "") in (None, c.ours),
     "what `start` prints for containerd 1.7 to 2.2": lambda c: (c.method, c.field) == ("start", "stdout") and c.recorded.startswith(
         "unix:///run/containerd/s/") and c.ours.startswith('{"version":2,"address":"unix:///run/coco-replay/'),
+    "what `start` prints for containerd 2.3 and later": lambda c: (c.method, c.field) == (
+        "start", "stdout") and c.ours.startswith(c.recorded) and "containerd.types.MountCapabilities" in c.ours,
     "pid in the answer of the `delete` command after a normal end": lambda c: (c.method, c.field, c.ours) == (
         "delete", 1, "nothing"),
     "`State` of an exec whose `Start` is under way": lambda c: (c.method, c.field, {c.recorded, c.ours}) == (

@@ -27,6 +27,7 @@ struct _CocoPod {
     GMainLoop *loop;
     CocoPodVm *vm;
     CocoPodDisks *disks;
+    CocoLateNetwork *late_network;
     bool vm_started;
     CocoEventPublisher *events;
     CocoOomWatch *oom_watch; /* from the first word of the agent on */
@@ -155,6 +156,7 @@ coco_pod_new(const CocoPodConfig *config)
         coco_pod_vm_new(config->dir, config->signals, config->id, config->config_path, config->tee);
     coco_pod_vm_set_gone_func(pod->vm, on_vm_gone, pod);
     pod->disks = coco_pod_disks_new(config->dir, config->signals, pod->vm);
+    pod->late_network = coco_late_network_new(config->signals, pod->vm, pod->disks);
     pod->events = coco_event_publisher_new(config->ttrpc_address, config->ns);
     pod->containers =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) coco_container_unref);
@@ -170,6 +172,7 @@ coco_pod_free(CocoPod *pod)
         return;
     g_clear_handle_id(&pod->idle_source, g_source_remove);
     g_hash_table_unref(pod->containers);
+    coco_late_network_free(pod->late_network);
     coco_pod_disks_free(pod->disks);
     coco_pod_vm_free(pod->vm);
     coco_oom_watch_free(pod->oom_watch);
@@ -215,6 +218,12 @@ CocoPodDisks *
 coco_pod_disks(const CocoPod *pod)
 {
     return pod->disks;
+}
+
+CocoLateNetwork *
+coco_pod_late_network(const CocoPod *pod)
+{
+    return pod->late_network;
 }
 
 CocoSignals *

@@ -14,6 +14,7 @@
 #include "guest-protocol/agent/agent-call.h"
 #include "shim/host/pod-dir.h"
 #include "shim/pod/container.h"
+#include "shim/vm/late-network.h"
 #include "shim/vm/pod-disks.h"
 #include "shim/vm/pod-vm.h"
 
@@ -42,6 +43,7 @@ const CocoPodDir *coco_pod_run_dir(const CocoPod *pod);
 const char *coco_pod_mounts_dir(const CocoPod *pod);
 CocoPodVm *coco_pod_vm(const CocoPod *pod);
 CocoPodDisks *coco_pod_disks(const CocoPod *pod);
+CocoLateNetwork *coco_pod_late_network(const CocoPod *pod);
 CocoSignals *coco_pod_signals(const CocoPod *pod);
 
 /* Makes the shared directory and starts the VM; does nothing the second time. */

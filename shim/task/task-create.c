@@ -11,6 +11,7 @@
 #include "shim/host/forked-work.h"
 #include "shim/host/identifier.h"
 #include "shim/host/shim-socket.h"
+#include "shim/network/pod-netns.h"
 #include "shim/pod/guest-spec.h"
 #include "shim/storage/root-plan.h"
 #include "shim/storage/share.h"
@@ -338,6 +339,15 @@ size_of(const Grpc__Spec *spec)
                                    memory != NULL ? memory->limit : 0);
 }
 
+/* Its network may be made after this: then there must be room in the VM. */
+static bool
+has_late_network(const CocoPod *pod)
+{
+    g_autofree char *path = NULL;
+
+    return coco_pod_netns_load(coco_pod_run_dir(pod), &path) == COCO_NETNS_NEW;
+}
+
 /* The first container says what the VM gets. A pod's others may need the share though it does not;
  * for their disks there is room. */
 static bool
@@ -349,7 +359,7 @@ decide_vm(const CocoTaskOp *op, GError **error)
     CocoLaunchNeeds needs = {
         .share = create->shares,
         .size = size_of(create->spec),
-        .hotplug = create->kind != COCO_KIND_SINGLE,
+        .hotplug = create->kind != COCO_KIND_SINGLE || has_late_network(op->pod),
         .disks = disks,
         .n_disks = create->root.n_disks,
     };

@@ -185,6 +185,18 @@ start_container(CocoTaskOp *op)
 }
 
 static void
+on_network_taken(const GError *error, void *user_data)
+{
+    CocoTaskOp *op = user_data;
+    g_autoptr(GError) ended = NULL;
+
+    if (error != NULL || !is_still_starting(op, &ended))
+        fail_start(op, error != NULL ? error : ended);
+    else
+        start_container(op);
+}
+
+static void
 start_exec(CocoTaskOp *op)
 {
     g_autoptr(Grpc__Process) spec = coco_process_steal_spec(op->process);
@@ -242,7 +254,7 @@ coco_task_start(CocoTtrpcCall *call, void *pod)
     else if (is_exec)
         coco_stdio_open(coco_process_stdio(op->process), on_exec_stdio_opened, op);
     else
-        start_container(op);
+        coco_late_network_take(coco_pod_late_network(pod), on_network_taken, op);
 }
 
 static bool

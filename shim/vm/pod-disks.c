@@ -10,6 +10,7 @@ typedef struct {
     CocoPodDisks *disks;
     CocoLauncherVerb verb;
     CocoLaunchDisk *list; /* attach; with paths of its own */
+    CocoLaunchNic *nics;  /* attach, instead; what they name is lent */
     size_t n;
     char **places; /* detach */
     CocoPodDisksFunc func;
@@ -37,6 +38,7 @@ job_free(void *data)
     for (size_t i = 0; i < job->n && job->list != NULL; i++)
         g_free((char *) job->list[i].path);
     g_free(job->list);
+    g_free(job->nics);
     g_strfreev(job->places);
     g_free(job);
 }
@@ -121,6 +123,7 @@ on_changed(GObject *source, GAsyncResult *result, void *user_data)
     g_autoptr(GError) error = NULL;
     g_autoptr(CocoLaunchResult) changed = coco_launcher_run_finish(result, &error);
     Job *job = user_data;
+    char **places = NULL;
 
     /* The pod is gone, and this job with its queue. */
     if (g_cancellable_is_cancelled(g_task_get_cancellable(G_TASK(result)))) {
@@ -128,12 +131,15 @@ on_changed(GObject *source, GAsyncResult *result, void *user_data)
         return;
     }
     job->disks->running = false;
-    if (changed != NULL && g_strv_length(changed->disks) != job->n &&
-        job->verb == COCO_LAUNCHER_ATTACH)
+    if (changed != NULL)
+        places = job->nics != NULL ? changed->nics : changed->disks;
+    if (changed != NULL && job->verb == COCO_LAUNCHER_ATTACH &&
+        (places == NULL || g_strv_length(places) != job->n))
         error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_INTERNAL,
-                            "the launcher gave %u places for %zu disks",
-                            g_strv_length(changed->disks), job->n);
-    finish(job, error == NULL ? changed->disks : NULL, error);
+                            "the launcher gave %u places for %zu %s",
+                            places != NULL ? g_strv_length(places) : 0, job->n,
+                            job->nics != NULL ? "interfaces" : "disks");
+    finish(job, error == NULL ? places : NULL, error);
 }
 
 static void
@@ -146,7 +152,10 @@ run(CocoPodDisks *disks, Job *job)
         .run_dir = coco_pod_dir_path(disks->dir),
         .places = job->places,
     };
-    CocoLaunchNeeds needs = { .disks = job->list, .n_disks = job->n };
+    CocoLaunchNeeds needs = { .disks = job->list,
+                              .n_disks = job->list != NULL ? job->n : 0,
+                              .nics = job->nics,
+                              .n_nics = job->nics != NULL ? job->n : 0 };
     CocoLauncher *launcher =
         coco_launcher_run_async(&request, disks->signals, disks->cancellable, on_changed, job);
     g_autoptr(GError) error = NULL;
@@ -194,6 +203,20 @@ coco_pod_disks_attach(CocoPodDisks *disks, const CocoLaunchDisk *list, size_t n,
     for (size_t i = 0; i < n; i++)
         job->list[i] =
             (CocoLaunchDisk){ .path = g_strdup(list[i].path), .readonly = list[i].readonly };
+    job->n = n;
+    job->func = func;
+    job->user_data = user_data;
+    push(disks, job);
+}
+
+void
+coco_pod_disks_attach_nics(CocoPodDisks *disks, const CocoLaunchNic *nics, size_t n,
+                           CocoPodDisksFunc func, void *user_data)
+{
+    Job *job = g_new0(Job, 1);
+
+    job->verb = COCO_LAUNCHER_ATTACH;
+    job->nics = g_memdup2(nics, n * sizeof *nics);
     job->n = n;
     job->func = func;
     job->user_data = user_data;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Disks that a pod's VM gets while it runs: the root file systems of its further containers. One
- * launcher at a time, in the order of the calls, since one process has libvirt's root of a VM.
+ * What a pod's VM gets while it runs: disks, the root file systems of its further containers, and
+ * interfaces. One launcher at a time, in the order of the calls, since one process has libvirt's
+ * root of a VM.
  *
  * Ownership: the caller owns the object; dir, signals and vm outlive it.
  * Thread: main.
@@ -34,6 +35,11 @@ void coco_pod_disks_release(CocoPodDisks *disks, size_t n);
  * ready. */
 void coco_pod_disks_attach(CocoPodDisks *disks, const CocoLaunchDisk *list, size_t n,
                            CocoPodDisksFunc func, void *user_data);
+
+/* The same of interfaces, which take the same room. nics: the list is copied, what it names is lent
+ * until func runs. */
+void coco_pod_disks_attach_nics(CocoPodDisks *disks, const CocoLaunchNic *nics, size_t n,
+                                CocoPodDisksFunc func, void *user_data);
 
 /* The guest does not use them any more. places: (transfer full). */
 void coco_pod_disks_detach(CocoPodDisks *disks, char **places, CocoPodDisksFunc func,

@@ -412,6 +412,12 @@ coco_pod_vm_slots(const CocoPodVm *vm)
     return vm->launched != NULL ? vm->launched->slots : COCO_HOTPLUG_SLOTS;
 }
 
+unsigned int
+coco_pod_vm_late_queues(const CocoPodVm *vm)
+{
+    return coco_vm_network_late_queues(vm->network);
+}
+
 char *const *
 coco_pod_vm_disks(const CocoPodVm *vm)
 {

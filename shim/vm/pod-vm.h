@@ -65,6 +65,9 @@ bool coco_pod_vm_has_share(const CocoPodVm *vm);
 /* How many devices can be attached to it; as many as any VM takes before it is launched. */
 unsigned int coco_pod_vm_slots(const CocoPodVm *vm);
 
+/* Queues of an interface that appears in QEMU's own namespace later; 0: none is to be taken. */
+unsigned int coco_pod_vm_late_queues(const CocoPodVm *vm);
+
 /* Where a ready VM has the disks it was launched with, in their order. */
 char *const *coco_pod_vm_disks(const CocoPodVm *vm);
 

@@ -22,6 +22,8 @@ struct _CocoVmNetwork {
     CocoLaunchNeeds *needs; /* nullable: not known, or told */
     char *path;             /* nullable: no namespace to be looked into */
     char *vm_netns;         /* of launch-needs.h */
+    unsigned int queues;    /* of an interface; 0 before the needs are known */
+    bool takes_late;        /* what appears in a namespace of QEMU's own */
     CocoLauncherFacts facts;
     bool works;   /* a child is in the namespace */
     bool known;   /* what the VM gets of it */
@@ -141,17 +143,25 @@ on_set_up(const GError *error, void *user_data)
     finish_configuration(network, failure);
 }
 
-/* A queue for each CPU of the VM: only now is it known how many it gets. */
 static void
 set_up(CocoVmNetwork *network)
 {
     g_autofree char *path = g_steal_pointer(&network->path);
-    unsigned int pod = MIN(network->needs->size.vcpus, network->facts.max_vcpus);
 
     network->works = true;
-    coco_pod_network_set_up(network->pod, path,
-                            MIN(network->facts.vcpus + pod, network->facts.max_vcpus), on_set_up,
-                            network);
+    coco_pod_network_set_up(network->pod, path, network->queues, on_set_up, network);
+}
+
+/* A queue for each CPU of the VM, as soon as it is known how many it gets. */
+static void
+count_queues(CocoVmNetwork *network)
+{
+    unsigned int max = network->facts.max_vcpus;
+
+    if (network->needs != NULL && max > 0)
+        network->queues = MIN(network->facts.vcpus + MIN(network->needs->size.vcpus, max), max);
+    if (network->queues > 0 && network->path != NULL && network->undone.func == NULL)
+        set_up(network);
 }
 
 bool
@@ -159,8 +169,7 @@ coco_vm_network_launch(CocoVmNetwork *network, const CocoLaunchNeeds *needs, GEr
 {
     coco_launch_needs_free(network->needs);
     network->needs = coco_launch_needs_copy(needs);
-    if (network->path != NULL && network->undone.func == NULL)
-        set_up(network);
+    count_queues(network);
     return send_needs(network, error);
 }
 
@@ -184,6 +193,8 @@ coco_vm_network_configure(const CocoLauncherFacts *facts, void *user_data)
 
     if (network->undone.func != NULL) /* the VM is being ended */
         return;
+    network->facts = *facts;
+    network->facts.network = NULL; /* was lent */
     choose_netns(network, facts->network, kind, path);
     if (strcmp(facts->network, "none") == 0) {
         finish_configuration(network, NULL);
@@ -196,11 +207,10 @@ coco_vm_network_configure(const CocoLauncherFacts *facts, void *user_data)
         finish_configuration(network, NULL);
     } else if (kind == COCO_NETNS_PATH) {
         network->path = g_steal_pointer(&path);
-        network->facts = *facts;
-        network->facts.network = NULL; /* was lent */
-        if (network->needs != NULL)
-            set_up(network);
+        count_queues(network);
     } else {
+        network->takes_late = true;
+        count_queues(network);
         finish_configuration(network, NULL);
     }
 }
@@ -254,4 +264,10 @@ void
 coco_vm_network_stop_forwarding(CocoVmNetwork *network)
 {
     g_clear_pointer(&network->forward, coco_port_forward_free);
+}
+
+unsigned int
+coco_vm_network_late_queues(const CocoVmNetwork *network)
+{
+    return network->takes_late ? network->queues : 0;
 }

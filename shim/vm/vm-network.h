@@ -48,6 +48,9 @@ void coco_vm_network_forward_to(CocoVmNetwork *network, CocoTtrpcClient *agent);
 /* No longer. */
 void coco_vm_network_stop_forwarding(CocoVmNetwork *network);
 
+/* Queues of an interface that appears in QEMU's own namespace later; 0: none is to be taken. */
+unsigned int coco_vm_network_late_queues(const CocoVmNetwork *network);
+
 /* What the agent is told of (transfer none). */
 const CocoPodNetwork *coco_vm_network_pod(const CocoVmNetwork *network);
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 
 from . import paths, processes
+from .containerd import Node
 from .netns import ip
 
 PLUGINS = pathlib.Path("/usr/lib/cni")
@@ -96,3 +97,21 @@ class NodeNetwork:
         case.defer(server.communicate)
         case.defer(server.kill)
         assert server.stdout.readline() == b"up\n", "the node's server does not start"
+
+
+class CtrNode(Node):
+    """A containerd in such a network whose ctr finds the plugins, and the first of the networks, where it looks for them by default:
+    below /etc/cni and /opt/cni, of its own mount namespace."""
+
+    def __init__(self, runtime, network, directory, **options):
+        super().__init__(runtime, netns=network.node, **options)
+        self.etc, self.opt = directory / "etc", directory / "opt"
+        (self.etc / "cni").mkdir(parents=True)
+        (self.opt / "cni").mkdir(parents=True)
+        (self.opt / "cni" / "bin").symlink_to(network.plugins(directory))
+        (self.etc / "cni" / "net.d").symlink_to(directory / "cni")
+
+    def command(self, *arguments):
+        script = f"mount --bind {self.etc} /etc && mount --bind {self.opt} /opt && exec \"$@\""
+        return ["nsenter", f"--net=/run/netns/{self.netns}", "unshare", "--mount", "sh", "-c", script, "sh",
+                *super().command(*arguments)]

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A launcher that is killed or hangs at any step leaves no VM, and the client gets one clear error in bounded time."""
+"""A launcher that is killed or hangs at any step leaves no VM and nothing in the pod's network namespace, and the client
+gets one clear error in bounded time."""
 import time
 
 from harness import paths, vmconfig
-from harness.case import contains, one_line
+from harness.case import contains, equal, one_line
+from harness.netns import PodNetwork
 
 RUNTIMES = ("coco",)
-PHASES = ("begin", "config", "probe", "xml", "connect", "start")
-WORKER_PHASES = ("xml", "connect", "start")  # before there is no worker
+PHASES = ("begin", "config", "probe", "xml", "connect", "start", "network")
+WORKER_PHASES = ("xml", "connect", "start", "network")  # before there is no worker
 SECONDS = 400
 LAUNCH_TIMEOUT = 3
 # The saboteur passes the launcher's lines on; the shim may see the launcher end before the last one. Then once more.
@@ -16,16 +18,19 @@ CAUSES = {"KILL": ("was killed by signal 9",), "STOP": ("did not finish in time"
 
 
 class Victim:
-    """A container whose launcher is hit after that phase."""
+    """A container with a network whose launcher is hit after that phase."""
 
-    def __init__(self, node, orders, phase, order):
+    def __init__(self, case, node, phase, order):
+        orders = case.directory
         self.node, self.phase, self.id, self.tries = node, phase, node.new_id(), 0
+        self.network = PodNetwork(case, self.id)
+        self.links = self.network.links()
         (orders / node.pod_dir(self.id).name).write_text(f"{phase}:{order}")
         self.start()
 
     def start(self):
         self.tries, self.started = self.tries + 1, time.monotonic()
-        self.popen = self.node.popen(*self.node.run_arguments(self.id, "echo", "ran", flags=("--rm",)))
+        self.popen = self.node.popen(*self.node.run_arguments(self.id, "echo", "ran", flags=("--rm", *self.network.flags)))
 
     def end(self):
         """What ctr said, and after how long."""
@@ -33,7 +38,9 @@ class Victim:
         while LOST_LINE in result.stderr.decode() and self.tries < TRIES:
             self.start()
             result = self.node.finish(self.popen)
-        return result, time.monotonic() - self.started
+        took = time.monotonic() - self.started
+        equal((self.network.links(), self.network.redirections()), (self.links, []), f"{self.phase}: left in the namespace")
+        return result, took
 
 
 def sabotage(case, signal_name, who, phases):
@@ -43,10 +50,10 @@ def sabotage(case, signal_name, who, phases):
         "COCO_VMM": str(paths.TESTS / "lib" / "launcher-saboteur"), "SABOTAGE_LAUNCHER": str(paths.LAUNCHER),
         "SABOTAGE": str(case.directory)})
     verify = case.clean(node)
-    for victim in [Victim(node, case.directory, phase, f"{signal_name}:{who}") for phase in phases]:
+    for victim in [Victim(case, node, phase, f"{signal_name}:{who}") for phase in phases]:
         result, took = victim.end()
         if result.returncode == 0:  # the launcher was done before the blow fell, and then there is no fault
-            assert victim.phase == "start" and result.stdout == b"ran\n", f"{victim.phase}: the container ran: {result}"
+            assert victim.phase in ("start", "network") and result.stdout == b"ran\n", f"{victim.phase}: the container ran: {result}"
             continue
         message = one_line(result.stderr)
         contains(message, "start VM of pod", what=victim.phase)

@@ -61,7 +61,7 @@ def test_reaches_and_is_reached(case):
     equal(network.redirections(), [])
 
 
-def test_shim_is_killed(case):
+def loses(case, kill, topic):
     """Nothing is left in the namespace: neither a tap nor what leads to it."""
     network = PodNetwork(case, case.node.new_id())
     links = network.links()
@@ -69,14 +69,26 @@ def test_shim_is_killed(case):
     equal(len(network.links()), len(links) + 1, "the tap")
     assert "eth0" in network.redirections(), network.redirections()
     watch = case.events()
-    kill_shim(case.node, container.id)
-    watch.wait("/tasks/delete", container.id, seconds=30)  # after containerd has run `delete`
+    kill(container)
+    watch.wait(topic, container.id, seconds=30)
     container.remove()
     equal(network.links(), links, "links in the pod's namespace")
     equal(network.redirections(), [])
+    ip("link", "delete", "eth0", netns=network.pod)  # as a CNI plugin does
+
+
+def test_shim_is_killed(case):
+    loses(case, lambda container: kill_shim(case.node, container.id), "/tasks/delete")  # after containerd has run `delete`
 
 
 test_shim_is_killed.runtimes = ("coco",)
+
+
+def test_vm_is_killed(case):
+    loses(case, lambda container: processes.kill(case.node.qemu_pid(container.id)), "/tasks/exit")
+
+
+test_vm_is_killed.runtimes = ("coco",)
 
 
 def test_new_namespace(case):

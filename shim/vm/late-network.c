@@ -60,7 +60,9 @@ finish(CocoLateNetwork *late, const GError *error)
 {
     g_autoptr(GError) failure = NULL;
 
-    if (error != NULL)
+    if (error == NULL)
+        coco_pod_vm_forward(late->vm, late->network);
+    else
         failure = g_error_new(error->domain, error->code,
                               "take the network of the VM's process: %s", error->message);
     late->func(failure, late->user_data);

@@ -239,7 +239,7 @@ on_set_up(const GError *error, void *user_data)
         return;
     vm->watchdog = coco_watchdog_new(coco_vm_setup_agent(vm->setup));
     coco_ttrpc_client_set_closed_func(coco_vm_setup_agent(vm->setup), on_agent_closed, vm);
-    coco_vm_network_forward_to(vm->network, coco_vm_setup_agent(vm->setup));
+    coco_vm_network_forward(vm->network, NULL, coco_vm_setup_agent(vm->setup));
     g_message("vm %s: ready %.0f ms after its launch began (%s)", vm->pod_id,
               (double) (g_get_monotonic_time() - vm->started_at) / 1000, vm->launched->phases);
     tell_soon(vm);
@@ -416,6 +416,15 @@ unsigned int
 coco_pod_vm_late_queues(const CocoPodVm *vm)
 {
     return coco_vm_network_late_queues(vm->network);
+}
+
+void
+coco_pod_vm_forward(CocoPodVm *vm, CocoPodNetwork *from)
+{
+    CocoTtrpcClient *agent = coco_pod_vm_agent(vm);
+
+    if (agent != NULL)
+        coco_vm_network_forward(vm->network, from, agent);
 }
 
 char *const *

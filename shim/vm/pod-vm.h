@@ -24,6 +24,7 @@
 #include "shim/host/pod-dir.h"
 #include "shim/host/signals.h"
 #include "shim/host/waiters.h"
+#include "shim/network/pod-network.h"
 #include "shim/vm/launcher.h"
 #include "shim/vm/watchdog.h"
 
@@ -67,6 +68,9 @@ unsigned int coco_pod_vm_slots(const CocoPodVm *vm);
 
 /* Queues of an interface that appears in QEMU's own namespace later; 0: none is to be taken. */
 unsigned int coco_pod_vm_late_queues(const CocoPodVm *vm);
+
+/* Whoever connects to the loopback of such a namespace is led into the guest. */
+void coco_pod_vm_forward(CocoPodVm *vm, CocoPodNetwork *from);
 
 /* Where a ready VM has the disks it was launched with, in their order. */
 char *const *coco_pod_vm_disks(const CocoPodVm *vm);

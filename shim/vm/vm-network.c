@@ -251,10 +251,10 @@ coco_vm_network_pod(const CocoVmNetwork *network)
 }
 
 void
-coco_vm_network_forward_to(CocoVmNetwork *network, CocoTtrpcClient *agent)
+coco_vm_network_forward(CocoVmNetwork *network, CocoPodNetwork *from, CocoTtrpcClient *agent)
 {
     unsigned int n;
-    int *fds = coco_pod_network_loopback(network->pod, &n);
+    int *fds = coco_pod_network_loopback(from != NULL ? from : network->pod, &n);
 
     if (n > 0)
         network->forward = coco_port_forward_new(agent, fds, n);

@@ -43,8 +43,9 @@ bool coco_vm_network_launch(CocoVmNetwork *network, const CocoLaunchNeeds *needs
  * many. */
 bool coco_vm_network_launched(CocoVmNetwork *network, char *const *places, GError **error);
 
-/* The guest's agent answers: whoever connects to the pod's loopback is led there from now on. */
-void coco_vm_network_forward_to(CocoVmNetwork *network, CocoTtrpcClient *agent);
+/* The guest's agent answers: whoever connects to the pod's loopback is led there from now on. from:
+ * of a network that came later; nullable, the pod's own. One of the two has a loopback. */
+void coco_vm_network_forward(CocoVmNetwork *network, CocoPodNetwork *from, CocoTtrpcClient *agent);
 /* No longer. */
 void coco_vm_network_stop_forwarding(CocoVmNetwork *network);
 

@@ -98,6 +98,10 @@ def test_new_namespace(case):
     assert os.stat(f"/proc/{container.pid()}/ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino, "the host's"
     links = processes.run(["nsenter", f"--net=/proc/{container.pid()}/ns/net", "ip", "-brief", "link"]).stdout.decode()
     equal([line.split()[0] for line in links.splitlines() if "@NONE" not in line], ["lo"])
+    container.exec("sh", "-c", "echo-server 127.0.0.1 7 > /dev/null 2>&1 & until echo | nc 127.0.0.1 7; do :; done")
+    talk = "ip link set lo up; echo through-the-loopback | timeout 20 busybox nc 127.0.0.1 7"
+    answer = processes.run(["nsenter", f"--net=/proc/{container.pid()}/ns/net", "sh", "-c", talk]).stdout
+    equal(answer, b"through-the-loopback\n")
 
 
 def test_host_network(case):

@@ -21,7 +21,7 @@
 #define COCO_VM_DISKS_MAX 128
 
 /* What takes devices while the VM runs has so many places at most (domain/device-plan.h). */
-#define COCO_HOTPLUG_SLOTS 31u
+#define COCO_HOTPLUG_SLOTS 30u
 
 /* A CPU has some 200 interrupts to give, and a disk takes two: what comes after these must share
  * lines, or the last ones are disks that the guest's kernel cannot use. */

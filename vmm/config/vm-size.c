@@ -7,7 +7,11 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "vmm/config/vm-arch.h"
 #include "vmm/config/vmm-error.h"
+
+/* Some 200 KiB each, used or not. */
+#define MORE_VCPUS 8u
 
 CocoVmSize
 coco_vm_size_of_host(void)
@@ -67,4 +71,31 @@ coco_vm_size_resolve(const CocoVmConfig *config, CocoVmSize pod, CocoVmSize host
             (unsigned int) MIN(mib, MAX(own_mib, max_mib > 0 ? max_mib : host.memory_mib)),
     };
     return true;
+}
+
+/* A size is given back in blocks: not where pages are larger, nor where they must stay. */
+static bool
+takes_memory(const CocoVmConfig *config)
+{
+    return coco_vm_config_choice(config, COCO_KEY_MEMORY_HUGEPAGES) == COCO_HUGEPAGES_NONE &&
+           !coco_vm_config_bool(config, COCO_KEY_MEMORY_LOCKED);
+}
+
+CocoVmSize
+coco_vm_size_room(const CocoVmConfig *config, CocoVmSize size, CocoVmSize host)
+{
+    unsigned int max_vcpus = coco_vm_config_number(config, COCO_KEY_VM_MAX_VCPUS);
+    unsigned int max_mib = coco_vm_config_number(config, COCO_KEY_VM_MAX_MEMORY_MIB);
+
+    if (coco_vm_config_choice(config, COCO_KEY_VM_TEE) != COCO_TEE_NONE ||
+        coco_vm_arch(config) != COCO_ARCH_X86_64)
+        return size;
+    if (max_vcpus == 0)
+        max_vcpus = MIN(host.vcpus, size.vcpus + MORE_VCPUS);
+    if (max_mib == 0)
+        max_mib = host.memory_mib;
+    return (CocoVmSize){
+        .vcpus = MAX(size.vcpus, max_vcpus),
+        .memory_mib = takes_memory(config) ? MAX(size.memory_mib, max_mib) : size.memory_mib,
+    };
 }

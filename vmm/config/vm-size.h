@@ -36,3 +36,8 @@ bool coco_vm_size_check(const CocoVmConfig *config, GError **error);
 /* pod: its limits, 0 where it has none. FALSE with BAD_CONFIG. */
 bool coco_vm_size_resolve(const CocoVmConfig *config, CocoVmSize pod, CocoVmSize host,
                           CocoVmSize *out_size, GError **error);
+
+/* To what a VM that is so large may grow while it runs: to the bounds of the config or the host,
+ * but without max_vcpus to few more CPUs, since the guest's kernel keeps memory for each that could
+ * be. A VM with a TEE stays as it was launched. */
+CocoVmSize coco_vm_size_room(const CocoVmConfig *config, CocoVmSize size, CocoVmSize host);

@@ -83,6 +83,8 @@ coco_vm_spec_to_object(const CocoVmSpec *spec)
                          coco_vm_config_choice_name(COCO_KEY_VM_TRANSPORT, (int) spec->transport));
     coco_json_add_int(object, "vcpus", spec->vcpus);
     coco_json_add_int(object, "memory_mib", spec->memory_mib);
+    coco_json_add_int(object, "max_vcpus", spec->max_vcpus);
+    coco_json_add_int(object, "max_memory_mib", spec->max_memory_mib);
     coco_json_add_string(object, "cmdline", spec->cmdline);
     if (spec->share != NULL)
         coco_json_add_string(object, "share", spec->share);
@@ -248,6 +250,11 @@ parse_fields(json_object *object, CocoVmSpec *spec, GError **error)
         !parse_choice(object, "transport", COCO_KEY_VM_TRANSPORT, &transport, error) ||
         !coco_json_need_uint(object, "vcpus", 1, G_MAXINT, &spec->vcpus, error) ||
         !coco_json_need_uint(object, "memory_mib", 1, G_MAXINT, &spec->memory_mib, error) ||
+        (has(object, "max_vcpus") &&
+         !coco_json_need_uint(object, "max_vcpus", 0, G_MAXINT, &spec->max_vcpus, error)) ||
+        (has(object, "max_memory_mib") &&
+         !coco_json_need_uint(object, "max_memory_mib", 0, G_MAXINT, &spec->max_memory_mib,
+                              error)) ||
         !coco_json_need_string(object, "cmdline", &cmdline, error) ||
         (has(object, "share") && !coco_json_need_string(object, "share", &share, error)) ||
         !coco_json_need_bool(object, "hotplug", &spec->hotplug, error) ||

@@ -24,6 +24,8 @@ typedef struct {
     CocoTransport transport;    /* not auto */
     unsigned int vcpus;
     unsigned int memory_mib;
+    unsigned int max_vcpus; /* that it may have while it runs; no more than vcpus: no room */
+    unsigned int max_memory_mib;
     char *cmdline;
     char *share; /* nullable: no shared directory */
     bool hotplug;

@@ -7,12 +7,18 @@
 
 #include <string.h>
 
+#define ROOT_BUS "pcie.0"
 #define FUNCTIONS 8u
 #define OWN_SLOT 0x04u
 #define DISK_SLOT 0x08u
 #define DISK_SLOTS 16u
 #define LATER_SLOT 0x18u
 #define NIC_SLOT 0x19u
+
+/* Of the bus for what comes later. */
+#define MEMORY_SLOT 0x1fu
+
+G_STATIC_ASSERT(COCO_HOTPLUG_SLOTS < MEMORY_SLOT);
 
 /* Of the channel subsystem; libvirt counts its own from 0. */
 #define CCW_DISKS 0x1000u
@@ -188,16 +194,28 @@ coco_device_plan_slot_at(const CocoDevicePlan *plan, const char *path)
     return 0;
 }
 
+CocoPlace
+coco_device_plan_memory(const CocoDevicePlan *plan)
+{
+    return (CocoPlace){ .bus = plan->later_bus, .slot = MEMORY_SLOT };
+}
+
 static const CocoBridge *
 bridge_of(const CocoDevicePlan *plan, const CocoPlace *place)
 {
-    return place->bus > 0 ? &g_array_index(plan->bridges, CocoBridge, place->bus - 1) : NULL;
+    return place->bus > 0 && place->bus <= plan->bridges->len
+               ? &g_array_index(plan->bridges, CocoBridge, place->bus - 1)
+               : NULL;
 }
 
 char *
 coco_device_plan_qemu_bus(const CocoDevicePlan *plan, const CocoPlace *place)
 {
-    return place->is_ccw ? NULL : g_strdup(bridge_of(plan, place)->alias);
+    const CocoBridge *bridge = bridge_of(plan, place);
+
+    if (place->is_ccw)
+        return NULL;
+    return g_strdup(bridge != NULL ? bridge->alias : ROOT_BUS);
 }
 
 char *

@@ -6,10 +6,11 @@
  * On PCI (x86_64 q35, aarch64 virt), on the root bus:
  *
  *     slot 04-07  the VM's own devices
- *     slot 08-17  disks, 16 in function 0 first, since older Kata agents know no functions
- *     slot 18     what comes later: on x86_64 one port, and behind it a bus of 31 slots, since a
- * port for each would cost each boot; elsewhere (no such bus without ACPI) 8 ports slot 19
- * interfaces: a function and port for each, because they are plugged in, too
+ *     slot 08-17  disks: function 0 of each first, since older Kata agents know no functions
+ *     slot 18     what comes later. x86_64: one port and behind it a bus of 31 slots, the last of
+ *                 them for memory, since a port for each would cost each boot. aarch64, whose guest
+ *                 has no such bus without ACPI: 8 ports
+ *     slot 19     interfaces: a function and port for each, because they are plugged in, too
  *
  * What is not plugged in sits on the root bus itself and not behind a port of its own, as libvirt
  * would have it: each port costs the guest's kernel time, and the way to the device is one step.
@@ -75,6 +76,9 @@ CocoPlace coco_device_plan_nic(const CocoDevicePlan *plan, size_t i);
  */
 unsigned int coco_device_plan_slots(const CocoDevicePlan *plan);
 CocoPlace coco_device_plan_slot(const CocoDevicePlan *plan, unsigned int slot);
+
+/* The memory that comes later; x86_64 with room only. */
+CocoPlace coco_device_plan_memory(const CocoDevicePlan *plan);
 
 /* The slot that the guest has at this path; 0 for any other text. */
 unsigned int coco_device_plan_slot_at(const CocoDevicePlan *plan, const char *path);

@@ -100,21 +100,42 @@ write_os(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *fa
     coco_xml_close(w);
 }
 
+static guint64
+room_mib(const CocoVmSpec *spec)
+{
+    return spec->max_memory_mib > spec->memory_mib ? spec->max_memory_mib - spec->memory_mib : 0;
+}
+
+/* libvirt wants memory that comes later to have a node to come to. */
 static void
-write_cpu(xmlTextWriter *w, const CocoVmConfig *config, CocoAccel accel)
+write_node(xmlTextWriter *w, const CocoVmSpec *spec)
+{
+    g_autofree char *cpus = g_strdup_printf("0-%u", MAX(spec->vcpus, spec->max_vcpus) - 1);
+    g_autofree char *memory = g_strdup_printf("%u", spec->memory_mib);
+
+    if (room_mib(spec) == 0)
+        return;
+    coco_xml_open(w, "numa");
+    coco_xml_leaf(w, "cell", "id", "0", "cpus", cpus, "memory", memory, "unit", "MiB", NULL);
+    coco_xml_close(w);
+}
+
+static void
+write_cpu(xmlTextWriter *w, const CocoVmConfig *config, const CocoVmSpec *spec)
 {
     const char *model = coco_vm_config_string(config, COCO_KEY_VM_CPU);
 
-    if (model[0] == '\0') {
-        coco_xml_leaf(w, "cpu", "mode", accel == COCO_ACCEL_KVM ? "host-passthrough" : "maximum",
-                      NULL);
-        return;
-    }
     coco_xml_open(w, "cpu");
-    coco_xml_attribute(w, "mode", "custom");
-    coco_xml_attribute(w, "match", "exact");
-    coco_xml_attribute(w, "check", "none");
-    coco_xml_text(w, "model", model);
+    if (model[0] == '\0') {
+        coco_xml_attribute(w, "mode",
+                           spec->accel == COCO_ACCEL_KVM ? "host-passthrough" : "maximum");
+    } else {
+        coco_xml_attribute(w, "mode", "custom");
+        coco_xml_attribute(w, "match", "exact");
+        coco_xml_attribute(w, "check", "none");
+        coco_xml_text(w, "model", model);
+    }
+    write_node(w, spec);
     coco_xml_close(w);
 }
 
@@ -167,15 +188,19 @@ write_memory(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts
     CocoSgxEpcs epcs = { 0 };
     g_autofree char *total = NULL;
     g_autofree char *slots = NULL;
+    g_autofree char *most = NULL;
+    guint64 room = room_mib(facts->spec);
 
     (void) coco_sgx_epc_parse(config, &epcs, NULL);
     total = g_strdup_printf("%" G_GUINT64_FORMAT, facts->spec->memory_mib + epcs.total_mib);
-    slots = g_strdup_printf("%zu", epcs.n);
-    if (epcs.n > 0) {
+    if (epcs.n > 0 || room > 0) {
+        slots = g_strdup_printf("%zu", epcs.n + (room > 0 ? 1 : 0));
+        most =
+            g_strdup_printf("%" G_GUINT64_FORMAT, facts->spec->memory_mib + epcs.total_mib + room);
         coco_xml_open(w, "maxMemory");
         coco_xml_attribute(w, "slots", slots);
         coco_xml_attribute(w, "unit", "MiB");
-        coco_xml_string(w, total);
+        coco_xml_string(w, most);
         coco_xml_close(w);
     }
     coco_xml_open(w, "memory");
@@ -448,6 +473,20 @@ write_shortcut(xmlTextWriter *w)
     coco_xml_close(w);
 }
 
+static void
+write_vcpus(xmlTextWriter *w, const CocoVmSpec *spec)
+{
+    bool room = spec->max_vcpus > spec->vcpus;
+    g_autofree char *now = g_strdup_printf("%u", spec->vcpus);
+    g_autofree char *most = g_strdup_printf("%u", room ? spec->max_vcpus : spec->vcpus);
+
+    coco_xml_open(w, "vcpu");
+    if (room)
+        coco_xml_attribute(w, "current", now);
+    coco_xml_string(w, most);
+    coco_xml_close(w);
+}
+
 /* An Arm guest without firmware gets a device tree. */
 static bool
 has_acpi(const CocoVmConfig *config)
@@ -463,21 +502,20 @@ static void
 write_domain(xmlTextWriter *w, const CocoVmConfig *config, const CocoDomainFacts *facts)
 {
     const struct CocoTeeOps *ops = coco_tee_of(config);
-    g_autofree char *vcpus = g_strdup_printf("%u", facts->spec->vcpus);
 
     coco_xml_open(w, "domain");
     coco_xml_attribute(w, "type", facts->spec->accel == COCO_ACCEL_KVM ? "kvm" : "qemu");
     coco_xml_attribute(w, "xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0");
     coco_xml_text(w, "name", "coco");
     write_memory(w, config, facts);
-    coco_xml_text(w, "vcpu", vcpus);
+    write_vcpus(w, facts->spec);
     write_os(w, config, facts);
     if (has_acpi(config)) {
         coco_xml_open(w, "features");
         coco_xml_leaf(w, "acpi", NULL);
         coco_xml_close(w);
     }
-    write_cpu(w, config, facts->spec->accel);
+    write_cpu(w, config, facts->spec);
     coco_xml_text(w, "on_poweroff", "destroy");
     coco_xml_text(w, "on_reboot", "destroy");
     coco_xml_text(w, "on_crash", "destroy");

@@ -36,6 +36,8 @@ typedef struct {
     char **overrides;
     char **devices;
     char **require_tees;
+    int vcpus;
+    int memory_mib;
     gboolean json;
     gboolean wait;
     gboolean verbose;
@@ -104,6 +106,8 @@ hotplug_of(const Arguments *arguments)
 {
     return (CocoHotplugOptions){ .run_dir = arguments->run_dir,
                                  .places = (const char *const *) arguments->devices,
+                                 .size = { .vcpus = (unsigned int) arguments->vcpus,
+                                           .memory_mib = (unsigned int) arguments->memory_mib },
                                  .verbose = arguments->verbose };
 }
 
@@ -121,6 +125,14 @@ run_detach(const Arguments *arguments)
     CocoHotplugOptions options = hotplug_of(arguments);
 
     return coco_hotplug_detach_devices(&options, stdout) ? EXIT_OK : EXIT_FAILED;
+}
+
+static int
+run_resize(const Arguments *arguments)
+{
+    CocoHotplugOptions options = hotplug_of(arguments);
+
+    return coco_hotplug_resize(&options, stdout) ? EXIT_OK : EXIT_FAILED;
 }
 
 static int
@@ -172,6 +184,8 @@ static const Command commands[] = {
       " run-dir ", run_attach },
     { "detach", "take such devices away from it", " run-dir device disk verbose ",
       " run-dir device ", run_detach },
+    { "resize", "give it more or fewer CPUs, more or less memory",
+      " run-dir vcpus memory-mib verbose ", " run-dir size ", run_resize },
     { "destroy", "end the VM of a run directory and remove its files", " run-dir ", " run-dir ",
       run_destroy },
     { "xml", "print the domain XML that launch would start, on any machine",
@@ -235,6 +249,9 @@ make_context(const Command *command, Arguments *arguments)
           "the device at this place, as attach told it; may be repeated", "PLACE" },
         { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, &arguments->devices,
           "the same, as shims of an earlier version say it", "PLACE" },
+        { "vcpus", 0, 0, G_OPTION_ARG_INT, &arguments->vcpus, "how many CPUs it has then", "N" },
+        { "memory-mib", 0, 0, G_OPTION_ARG_INT, &arguments->memory_mib,
+          "how much memory it has then", "MIB" },
         { "base", 'b', 0, G_OPTION_ARG_FILENAME, &arguments->base,
           "directory of the run directories (default: $COCO_RUN_DIR or /run/coco)", "DIR" },
         { "json", 'j', 0, G_OPTION_ARG_NONE, &arguments->json, "print JSON", NULL },
@@ -264,6 +281,9 @@ complete(const Command *command, const Arguments *arguments, int argc, char **ar
         missing = "--run-dir";
     else if (named_in(command->required, "device") && arguments->devices == NULL)
         missing = "--device";
+    else if (named_in(command->required, "size") && arguments->vcpus <= 0 &&
+             arguments->memory_mib <= 0)
+        missing = "--vcpus or --memory-mib";
     if (missing != NULL)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s is missing", missing);
     else if (argc > 1)

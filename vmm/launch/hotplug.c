@@ -138,15 +138,16 @@ work(Hotplug *hotplug, CocoJobVerb verb, GError **error)
 {
     const CocoWorkerJob job = { .verb = verb,
                                 .slots = (const unsigned int *) (void *) hotplug->slots->data,
-                                .n_slots = hotplug->slots->len };
+                                .n_slots = hotplug->slots->len,
+                                .size = hotplug->options->size };
     CocoWorkerResult result;
 
-    return hotplug->slots->len == 0 ||
+    return (verb != COCO_JOB_RESIZE && hotplug->slots->len == 0) ||
            coco_worker_watch_run(&hotplug->plan, &job, hotplug->signal_fd, hotplug->deadline,
                                  hotplug->options->verbose, &hotplug->report, &result, error);
 }
 
-/* What was detached is told as disks; nobody asks. */
+/* What was detached is told as disks, and a resize of none; nobody asks. */
 static void
 tell_result(Hotplug *hotplug)
 {
@@ -223,6 +224,39 @@ detach(Hotplug *hotplug, GError **error)
 }
 
 static bool
+check_size(const CocoVmSpec *spec, CocoVmSize size, GError **error)
+{
+    int tee = coco_vm_config_choice(spec->config, COCO_KEY_VM_TEE);
+    unsigned int max_vcpus = MAX(spec->vcpus, spec->max_vcpus);
+    unsigned int max_mib = MAX(spec->memory_mib, spec->max_memory_mib);
+
+    if (tee != COCO_TEE_NONE) {
+        g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_NO_TEE,
+                    "resize the VM: with tee = %s it stays as large as it was launched",
+                    coco_vm_config_choice_name(COCO_KEY_VM_TEE, tee));
+        return false;
+    }
+    if (size.vcpus > max_vcpus)
+        return coco_vmm_bad_config(
+            error, "resize the VM: %u CPUs are more than the %u that it has room for", size.vcpus,
+            max_vcpus);
+    if (size.memory_mib > max_mib || (size.memory_mib > 0 && size.memory_mib < spec->memory_mib))
+        return coco_vmm_bad_config(error,
+                                   "resize the VM: %u MiB are not between the %u that it was "
+                                   "launched with and the %u that it has room for",
+                                   size.memory_mib, spec->memory_mib, max_mib);
+    return true;
+}
+
+static bool
+resize(Hotplug *hotplug, GError **error)
+{
+    return prepare(hotplug, error) &&
+           check_size(&hotplug->plan.spec, hotplug->options->size, error) &&
+           work(hotplug, COCO_JOB_RESIZE, error);
+}
+
+static bool
 run(const CocoHotplugOptions *options, FILE *out, bool (*change)(Hotplug *, GError **))
 {
     g_auto(Hotplug) hotplug = { .options = options, .signal_fd = -1 };
@@ -248,4 +282,10 @@ bool
 coco_hotplug_detach_devices(const CocoHotplugOptions *options, FILE *out)
 {
     return run(options, out, detach);
+}
+
+bool
+coco_hotplug_resize(const CocoHotplugOptions *options, FILE *out)
+{
+    return run(options, out, resize);
 }

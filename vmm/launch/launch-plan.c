@@ -17,6 +17,12 @@
 #include "vmm/tee/tee-config.h"
 #include "vmm/tee/tee.h"
 
+/* Memory that comes later is used as it comes, and as far as that is wise in a way that it can be
+ * taken back. And since it may be above 4 GiB the kernel would keep 64 MiB for devices that do not
+ * reach there: there are none. */
+#define MEMORY_COMES                                                                               \
+    " memhp_default_state=online memory_hotplug.online_policy=auto-movable swiotlb=noforce"
+
 /* Where virtiofsd is: the Rust one (Debian 13), the C one (Debian 12), Fedora's and Arch's. */
 static const char *const virtiofsd_paths[] = {
     "/usr/libexec/virtiofsd",
@@ -93,6 +99,20 @@ rootfs_name(const CocoLaunchPlan *plan)
                                       coco_vm_config_choice(plan->config, COCO_KEY_GUEST_ROOTFS));
 }
 
+static void
+make_room(CocoLaunchPlan *plan)
+{
+    CocoVmSpec *spec = &plan->spec;
+    CocoVmSize size = { .vcpus = spec->vcpus, .memory_mib = spec->memory_mib };
+    CocoVmSize room = coco_vm_size_room(plan->config, size, coco_vm_size_of_host());
+    g_autofree char *before = spec->cmdline;
+
+    spec->max_vcpus = room.vcpus;
+    spec->max_memory_mib = room.memory_mib;
+    spec->cmdline =
+        g_strconcat(before, room.memory_mib > spec->memory_mib ? MEMORY_COMES : "", NULL);
+}
+
 bool
 coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError **error)
 {
@@ -116,6 +136,8 @@ coco_launch_plan_take(CocoLaunchPlan *plan, CocoLaunchRequest *request, GError *
     /* Who asks a relying party on the measurement needs the host's. */
     if (coco_vm_config_string(plan->config, COCO_KEY_SEV_ATTEST)[0] == '\0')
         plan->netns = g_steal_pointer(&request->netns);
+    if (request->hotplug)
+        make_room(plan);
     plan->spec.disks = request->disks;
     request->disks = (CocoVmDisks){ 0 };
     coco_launch_plan_take_nics(plan, request);

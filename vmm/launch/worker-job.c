@@ -12,7 +12,7 @@
 #include "vmm/config/json.h"
 #include "vmm/config/vmm-error.h"
 
-static const char *const verbs[] = { "start", "attach", "detach", NULL };
+static const char *const verbs[] = { "start", "attach", "detach", "resize", NULL };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(verbs) == COCO_N_JOB_VERBS + 1);
 
@@ -76,6 +76,8 @@ coco_worker_job_text(const CocoWorkerJob *job)
     coco_json_add_int(object, "qemu_uid", job->qemu_uid);
     (void) json_object_object_add(object, "spec", coco_vm_spec_to_object(job->spec));
     (void) json_object_object_add(object, "slots", slots);
+    coco_json_add_int(object, "vcpus", job->size.vcpus);
+    coco_json_add_int(object, "memory_mib", job->size.memory_mib);
     (void) json_object_object_add(object, "descriptors", names);
     return g_strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
                                                                JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -171,11 +173,30 @@ take_slots(json_object *list, CocoWorkerOrder *order, GError **error)
         }
         order->slots[job->n_slots++] = (unsigned int) slot;
     }
-    if ((job->verb == COCO_JOB_START ? n == 0 : n > 0) &&
+    if ((job->verb == COCO_JOB_ATTACH || job->verb == COCO_JOB_DETACH) == (n > 0) &&
         (job->verb != COCO_JOB_ATTACH || n == order->spec.disks.n + order->spec.nics.n))
         return true;
     g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED, "slots: %zu to %s %zu devices", n,
                 verbs[job->verb], order->spec.disks.n + order->spec.nics.n);
+    return false;
+}
+
+/* Between what the VM was launched with and what it has room for. */
+static bool
+check_size(const CocoWorkerJob *job, const CocoVmSpec *spec, GError **error)
+{
+    const CocoVmSize *size = &job->size;
+    bool is_given = size->vcpus > 0 || size->memory_mib > 0;
+
+    if (is_given == (job->verb == COCO_JOB_RESIZE) &&
+        size->vcpus <= MAX(spec->max_vcpus, spec->vcpus) &&
+        (size->memory_mib == 0 ||
+         (size->memory_mib >= spec->memory_mib &&
+          size->memory_mib <= MAX(spec->max_memory_mib, spec->memory_mib))))
+        return true;
+    g_set_error(error, COCO_VMM_ERROR, COCO_VMM_ERROR_FAILED,
+                "size: %u CPUs and %u MiB to %s a VM with room for %u and %u", size->vcpus,
+                size->memory_mib, verbs[job->verb], spec->max_vcpus, spec->max_memory_mib);
     return false;
 }
 
@@ -193,6 +214,9 @@ parse(json_object *object, int first_fd, CocoWorkerOrder *order, GError **error)
         !coco_json_need_uint(object, "qemu_uid", 0, G_MAXINT, &order->job.qemu_uid, error) ||
         !coco_json_need_object(object, "spec", &spec, error) ||
         !coco_json_need_list(object, "slots", COCO_HOTPLUG_SLOTS, &slots, error) ||
+        !coco_json_need_uint(object, "vcpus", 0, G_MAXINT, &order->job.size.vcpus, error) ||
+        !coco_json_need_uint(object, "memory_mib", 0, G_MAXINT, &order->job.size.memory_mib,
+                             error) ||
         !coco_json_need_list(object, "descriptors",
                              COCO_VM_DISKS_MAX + 2 * COCO_VM_NICS_MAX * COCO_VM_NIC_QUEUES_MAX,
                              &names, error))
@@ -203,7 +227,7 @@ parse(json_object *object, int first_fd, CocoWorkerOrder *order, GError **error)
         g_prefix_error(error, "spec.");
         return false;
     }
-    return take_slots(slots, order, error) &&
+    return take_slots(slots, order, error) && check_size(&order->job, &order->spec, error) &&
            take_descriptors(names, first_fd, &order->spec, error);
 }
 

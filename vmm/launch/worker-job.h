@@ -4,11 +4,13 @@
  * spec (vm-spec.h), so the worker knows what the launcher knows and no more.
  *
  *     {"verb":"start","cache_dir":"/…","qemu_uid":1234,"spec":{…},
- *      "slots":[],"descriptors":["disk0","nic0-tap0","nic0-vhost0"]}
+ *      "slots":[],"vcpus":0,"memory_mib":0,
+ *      "descriptors":["disk0","nic0-tap0","nic0-vhost0"]}
  *
  * spec: of the VM; the disks and interfaces in it are those that the worker is to give it. slots:
- * where what is attached or detached sits (device-plan.h): first disks, then interfaces.
- * descriptors: the names of what the worker is born with, from COCO_WORKER_FIRST_FD on.
+ * where what is attached or detached sits (device-plan.h): first disks, then interfaces. vcpus,
+ * memory_mib: what a resize makes of the VM, in all. descriptors: the names of what the worker is
+ * born with, from COCO_WORKER_FIRST_FD on.
  *
  * Ownership: a job borrows all, one that was read keeps it until it is cleared.
  * Thread: any.
@@ -20,6 +22,7 @@
 
 #include <glib.h>
 
+#include "vmm/config/vm-size.h"
 #include "vmm/config/vm-spec.h"
 
 #define COCO_WORKER_JOB_MAX (1024 * 1024)
@@ -29,6 +32,7 @@ typedef enum {
     COCO_JOB_START,
     COCO_JOB_ATTACH,
     COCO_JOB_DETACH,
+    COCO_JOB_RESIZE,
     COCO_N_JOB_VERBS,
 } CocoJobVerb;
 
@@ -39,6 +43,7 @@ typedef struct {
     const CocoVmSpec *spec;
     const unsigned int *slots;
     size_t n_slots;
+    CocoVmSize size; /* resize: 0 is as it is */
 } CocoWorkerJob;
 
 /* The document (transfer full). */

@@ -77,6 +77,9 @@ coco_worker_watch_signals(GError **error)
 static const char *
 current_step(const Watch *watch)
 {
+    static const char *const changes[COCO_N_JOB_VERBS] = { [COCO_JOB_ATTACH] = "attach devices",
+                                                           [COCO_JOB_DETACH] = "detach devices",
+                                                           [COCO_JOB_RESIZE] = "resize the VM" };
     static const struct {
         const char *ended;
         const char *step;
@@ -88,7 +91,7 @@ current_step(const Watch *watch)
     };
 
     if (watch->verb != COCO_JOB_START && strcmp(watch->phase, "connect") == 0)
-        return watch->verb == COCO_JOB_ATTACH ? "attach devices" : "detach devices";
+        return changes[watch->verb];
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
         if (strcmp(watch->phase, steps[i].ended) == 0)
             return steps[i].step;

@@ -36,6 +36,7 @@
 #include "vmm/worker/libvirt-error.h"
 #include "vmm/worker/nic-libvirt.h"
 #include "vmm/worker/qmp-libvirt.h"
+#include "vmm/worker/resize-libvirt.h"
 #include "vmm/worker/sev-attest-libvirt.h"
 #include "vmm/worker/xml-query.h"
 
@@ -517,6 +518,36 @@ change_devices(const Options *options, CocoLaunchReport *report, GError **error)
     return true;
 }
 
+/* A VM that runs, which this process takes over from the one that started it. */
+static bool
+resize(const Options *options, CocoLaunchReport *report, GError **error)
+{
+    g_autoptr(virDomain) domain = find_domain(options, report, error);
+
+    if (domain == NULL || !coco_resize(domain, &options->order.job, error))
+        return false;
+    coco_launch_report_phase(report, "resize");
+    coco_launch_report_write(report, coco_launch_report_line("started"));
+    return true;
+}
+
+static bool
+do_job(const Options *options, CocoLaunchReport *report, GError **error)
+{
+    switch (options->order.job.verb) {
+    case COCO_JOB_START:
+        return run(options, report, error);
+    case COCO_JOB_ATTACH:
+    case COCO_JOB_DETACH:
+        return change_devices(options, report, error);
+    case COCO_JOB_RESIZE:
+        return resize(options, report, error);
+    case COCO_N_JOB_VERBS:
+        break;
+    }
+    return coco_vmm_error_errno(error, ENOSYS, "do the job");
+}
+
 static void
 tell_failure(CocoLaunchReport *report, const GError *error)
 {
@@ -577,9 +608,7 @@ main(int argc, char **argv)
         return 2;
     }
     g_clear_pointer(&context, g_option_context_free); /* no scope ends here, see below */
-    done = read_order(&options, &error) &&
-           (is_start(&options) ? run(&options, &report, &error)
-                               : change_devices(&options, &report, &error));
+    done = read_order(&options, &error) && do_job(&options, &report, &error);
     if (!done)
         tell_failure(&report, error);
     /* Without exit handlers and without closing the connection: both only take time, and QEMU stays

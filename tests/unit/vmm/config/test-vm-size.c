@@ -49,6 +49,40 @@ Test(vm_size, sums_and_bounds)
     }
 }
 
+Test(vm_size, room)
+{
+    static const struct {
+        const char *vm;
+        CocoVmSize size, expected;
+    } rows[] = {
+        { "", { 1, 256 }, { 4, 8000 } },  /* the host's */
+        { "", { 8, 9000 }, { 8, 9000 } }, /* never less than there is */
+        { "max_vcpus=64\n", { 1, 256 }, { 64, 8000 } },
+        { "max_memory_mib=512\n", { 1, 256 }, { 4, 512 } },
+        { "[memory]\nhugepages=2M\n", { 1, 256 }, { 4, 256 } },
+        { "[memory]\nlocked=yes\n", { 1, 256 }, { 4, 256 } },
+        { "machine=virt\n", { 1, 256 }, { 1, 256 } },
+    };
+    g_autoptr(CocoVmConfig) plain = config_of("");
+    g_autoptr(CocoVmConfig) snp = coco_tee_config_parse("t", "[vm]\ntee=snp\n", 13, NULL, NULL);
+    CocoVmSize room;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(CocoVmConfig) config = config_of(rows[i].vm);
+
+        room = coco_vm_size_room(config, rows[i].size, host);
+        cr_expect_eq(room.vcpus, rows[i].expected.vcpus, "row %zu: %u", i, room.vcpus);
+        cr_expect_eq(room.memory_mib, rows[i].expected.memory_mib, "row %zu: %u", i,
+                     room.memory_mib);
+    }
+    /* A few, where only the host bounds it; none with a TEE. */
+    room = coco_vm_size_room(plain, (CocoVmSize){ 2, 256 }, (CocoVmSize){ 128, 8000 });
+    cr_expect_eq(room.vcpus, 10);
+    room = coco_vm_size_room(snp, (CocoVmSize){ 2, 256 }, host);
+    cr_expect_eq(room.vcpus, 2);
+    cr_expect_eq(room.memory_mib, 256);
+}
+
 Test(vm_size, what_is_refused)
 {
     static const struct {

@@ -30,16 +30,16 @@ static const struct {
       true,
       { "08", "08.1", "17.7" },
       { "19/00", "19.7/00" },
-      { "18/00/01", "18/00/1f" },
-      31 },
+      { "18/00/01", "18/00/1e" },
+      30 },
     { "pc-q35-7.2", false, { "08", "08.1", "17.7" }, { "19/00", "19.7/00" }, { NULL }, 0 },
     { "virt", true, { "08", "08.1", "17.7" }, { "19/00", "19.7/00" }, { "18/00", "18.7/00" }, 8 },
     { "s390-ccw-virtio",
       true,
       { "0.0.1000", "0.0.1010", "0.0.107f" },
       { "0.0.2000", "0.0.2007" },
-      { "0.0.3001", "0.0.301f" },
-      31 },
+      { "0.0.3001", "0.0.301e" },
+      30 },
 };
 
 static CocoDevicePlan *
@@ -105,7 +105,7 @@ Test(device_plan, slots_are_where_they_were)
 
 Test(device_plan, what_is_no_slot)
 {
-    static const char *const others[] = { "", "18/00/00", "18/00/20", "18/00/1", "08", "hot01" };
+    static const char *const others[] = { "", "18/00/00", "18/00/1f", "18/00/1", "08", "hot01" };
     g_autoptr(CocoVmConfig) config = config_of("q35");
     g_autoptr(CocoDevicePlan) plan = plan_of(config, true);
 
@@ -145,7 +145,29 @@ Test(device_plan, no_place_is_taken_twice)
             claim(taken, plan, coco_device_plan_disk(plan, k));
         for (size_t k = 0; k < COCO_VM_NICS_MAX; k++)
             claim(taken, plan, coco_device_plan_nic(plan, k));
+        if (rows[i].n_slots > 0 && strcmp(rows[i].machine, "q35") == 0)
+            claim(taken, plan, coco_device_plan_memory(plan));
         for (unsigned int slot = 1; slot <= coco_device_plan_slots(plan); slot++)
             claim(taken, plan, coco_device_plan_slot(plan, slot));
+    }
+}
+
+/* Without room there is no such bus; what goes there all the same is QEMU's to refuse. */
+Test(device_plan, no_room)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(CocoVmConfig) config = config_of(rows[i].machine);
+        const CocoVmSpec spec = { .config = config };
+        g_autoptr(CocoDevicePlan) plan = coco_device_plan_new(&spec);
+        const CocoPlace places[] = { coco_device_plan_slot(plan, COCO_HOTPLUG_SLOTS),
+                                     coco_device_plan_memory(plan),
+                                     coco_device_plan_nic(plan, COCO_VM_NICS_MAX - 1) };
+
+        for (size_t k = 0; k < G_N_ELEMENTS(places); k++) {
+            g_autofree char *bus = coco_device_plan_qemu_bus(plan, &places[k]);
+            g_autofree char *path = coco_device_plan_path(plan, &places[k]);
+
+            cr_assert(places[k].is_ccw ? bus == NULL : strcmp(bus, "pcie.0") == 0, "%s", path);
+        }
     }
 }

@@ -105,11 +105,13 @@ Test(domain_xml, disks_of_the_host)
     compare_spec("disks.xml", CONFIG, &spec, "/run/coco/0123456789abcdef0123/initdata.img");
 }
 
-Test(domain_xml, room_for_disks_that_come_later)
+Test(domain_xml, room_for_what_comes_later)
 {
     CocoVmSpec spec = { .accel = COCO_ACCEL_TCG,
                         .transport = COCO_TRANSPORT_CHANNEL,
-                        .hotplug = true };
+                        .hotplug = true,
+                        .max_vcpus = 8,
+                        .max_memory_mib = 4096 };
 
     compare_spec("hotplug.xml", CONFIG, &spec, NULL);
 }

@@ -94,11 +94,45 @@ Test(worker_job, slots)
     g_autofree char *text = NULL;
 
     coco_domain_spec_init(&spec, config, COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL);
-    text = text_of(COCO_JOB_DETACH, &spec, (unsigned int[]){ 3, 31 }, 2);
+    text = text_of(COCO_JOB_DETACH, &spec, (unsigned int[]){ 3, 30 }, 2);
     cr_assert(coco_worker_order_parse(text, strlen(text), FIRST, &order, NULL));
     cr_assert_eq(order.job.verb, COCO_JOB_DETACH);
     cr_assert_eq(order.job.n_slots, 2);
-    cr_assert_eq(order.job.slots[1], 31);
+    cr_assert_eq(order.job.slots[1], 30);
+}
+
+Test(worker_job, size)
+{
+    g_autoptr(CocoVmConfig) config = config_of("[vm]\ntee=none\n");
+    g_auto(CocoVmSpec) spec = { 0 };
+    static const struct {
+        CocoVmSize size;
+        bool fine;
+    } rows[] = { { { 3, 0 }, true },  { { 1, 300 }, true },  { { 0, 512 }, true },
+                 { { 4, 0 }, false }, { { 0, 513 }, false }, { { 0, 255 }, false },
+                 { { 0, 0 }, false } };
+
+    coco_domain_spec_init(&spec, config, COCO_ACCEL_TCG, COCO_TRANSPORT_CHANNEL);
+    spec.max_vcpus = 3;
+    spec.max_memory_mib = 512;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const CocoWorkerJob job = {
+            .verb = COCO_JOB_RESIZE, .cache_dir = "/c", .spec = &spec, .size = rows[i].size
+        };
+        g_autofree char *text = coco_worker_job_text(&job);
+        CocoWorkerOrder order;
+        g_autoptr(GError) error = NULL;
+
+        cr_assert_eq(coco_worker_order_parse(text, strlen(text), FIRST, &order, &error),
+                     rows[i].fine, "row %zu", i);
+        if (!rows[i].fine) {
+            cr_assert(g_str_has_prefix(error->message, "read job: size: "), "%s", error->message);
+            continue;
+        }
+        cr_assert_eq(order.job.size.memory_mib, rows[i].size.memory_mib);
+        cr_assert_eq(order.spec.max_vcpus, 3);
+        coco_worker_order_clear(&order);
+    }
 }
 
 static void
@@ -122,13 +156,18 @@ Test(worker_job, a_wrong_member_is_named)
         const char *to;
         const char *message;
     } rows[] = {
-        { "\"verb\":\"start\"", "\"verb\":\"stop\"", "verb: not one of start, attach, detach" },
+        { "\"verb\":\"start\"", "\"verb\":\"stop\"",
+          "verb: not one of start, attach, detach, resize" },
         { "\"cache_dir\":\"/cache\"", "\"cache_dir\":7", "cache_dir: not a text" },
         { "\"qemu_uid\":77", "\"qemu_uid\":-1", "qemu_uid: not a number from 0 to 2147483647" },
         { "\"spec\":{", "\"spe\":{", "spec: not an object" },
         { "\"memory_mib\":", "\"memory\":", "spec.memory_mib: not a number from 1 to 2147483647" },
         { "\"slots\":[]", "\"slots\":[1]", "slots: 1 to start 3 devices" },
-        { "\"slots\":[]", "\"slots\":[0]", "slots[0]: not a number from 1 to 31" },
+        { "\"slots\":[],\"vcpus\":0", "\"slots\":[],\"vcpus\":-1",
+          "vcpus: not a number from 0 to 2147483647" },
+        { "\"slots\":[],\"vcpus\":0", "\"slots\":[],\"vcpus\":1",
+          "size: 1 CPUs and 0 MiB to start a VM with room for 0 and 0" },
+        { "\"slots\":[]", "\"slots\":[0]", "slots[0]: not a number from 1 to 30" },
         { "\"verb\":\"start\"", "\"verb\":\"attach\"", "slots: 0 to attach 3 devices" },
         { "\"descriptors\":[", "\"descriptors\":{},\"x\":[",
           "descriptors: not a list of at most 256" },

@@ -83,7 +83,7 @@ class Project:
     def content(self):
         """{path on the disk: file}"""
         found = {f"packages/{p.name}": p for p in self.packages.glob("*.deb")}
-        for name in ("pattern", "memory-hog"):
+        for name in ("pattern", "memory-hog", "echo-server"):
             program = self.build / "tests" / "container" / name
             if not program.exists():
                 raise NodeError(f"find '{program}': build the tests first (meson compile -C {self.build})")

@@ -9,8 +9,10 @@ DEFAULT = {
     "guest": {"kernel": str(paths.KERNEL), "initrd": str(paths.INITRD)},
     "host": {"cache_dir": str(paths.CAPABILITY_CACHE)},
 }
-if patience.FACTOR > 1:  # the programs' own defaults times the factor
-    DEFAULT["guest"]["agent_timeout_s"] = patience.stretch(30)
+# Three times the programs' own default: several tests boot several VMs at once. What waits for an agent that never answers says how
+# long by itself.
+DEFAULT["guest"]["agent_timeout_s"] = patience.stretch(90)
+if patience.FACTOR > 1:  # their default times the factor
     DEFAULT["host"]["launch_timeout_s"] = patience.stretch(60)
 
 

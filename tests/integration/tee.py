@@ -196,7 +196,7 @@ def worker(case, tee, xml):
     spec = {"config_name": "t.conf", "config": config, "config_given": list(config), "accel": "tcg", "transport": "channel",
             "vcpus": 1, "memory_mib": 64, "cmdline": "", "hotplug": False, "disks": [], "nics": []}
     job = {"verb": "start", "cache_dir": str(case.directory / "cache"), "qemu_uid": 0, "spec": spec, "slots": [],
-           "descriptors": []}
+           "vcpus": 0, "memory_mib": 0, "descriptors": []}
     done = processes.run([paths.LAUNCHER.with_name("coco-vmm-libvirt"), "--run-dir", run_dir], check=False,
                          stdin=json.dumps(job).encode())
     last = json.loads(done.stdout.decode().splitlines()[-1])

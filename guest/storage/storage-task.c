@@ -8,18 +8,15 @@
  * points that are not free then.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "guest-protocol/proto/ttrpc-error.h"
 #include "guest/storage/storage-private.h"
-#include "guest/system/child-runner.h"
+#include "guest/system/child-work.h"
 
 /* Longer than hosts wait for a container. A disk may have much to write before it is unmounted. */
 #define ADD_TIMEOUT_S 120
 #define FREE_TIMEOUT_S 600
 
-#define OUTPUT_FD 3
-#define OUTPUT_MAX (1 << 20)
 #define RESULT_TYPE "(iaya" COCO_STORAGE_PLACE_TYPE ")" /* code, error text, places */
 
 struct _CocoStorageTask {
@@ -27,8 +24,8 @@ struct _CocoStorageTask {
     CocoStorages *storages;     /* NULL: what is mounted gets new options */
     Grpc__Storage *const *list; /* NULL: the set is freed */
     size_t count;
-    GPtrArray *unused; /* of CocoStoragePlace, while a set is freed */
-    CocoChild *child;  /* while it runs */
+    GPtrArray *unused;     /* of CocoStoragePlace, while a set is freed */
+    CocoChildWorkRun *run; /* while it runs */
     CocoStoragesDone done;
     void *user_data;
 };
@@ -61,30 +58,14 @@ add(const CocoStorageTask *task, GError **error)
 
 /* ---- in the child ---- */
 
-static bool
-write_all(const char *text)
-{
-    size_t length = strlen(text);
-
-    while (length > 0) {
-        ssize_t put = write(OUTPUT_FD, text, length);
-
-        if (put <= 0)
-            return false;
-        text += put;
-        length -= (size_t) put;
-    }
-    return true;
-}
-
-static int
-add_in_child(void *data)
+/* What is mounted by now goes along with an error. */
+static char *
+add_in_child(void *data, GError **no_error)
 {
     const CocoStorageTask *task = data;
     unsigned int first = task->storages != NULL ? task->storages->places->len : 0;
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) result = NULL;
-    g_autofree char *text = NULL;
     GVariantBuilder places;
 
     (void) add(task, &error);
@@ -95,18 +76,17 @@ add_in_child(void *data)
     result = g_variant_ref_sink(g_variant_new("(i^aya" COCO_STORAGE_PLACE_TYPE ")",
                                               error != NULL ? error->code : 0,
                                               error != NULL ? error->message : "", &places));
-    text = g_variant_print(result, FALSE);
-    return write_all(text) ? 0 : 1;
+    return g_variant_print(result, FALSE);
 }
 
-static int
-free_in_child(void *data)
+static char *
+free_in_child(void *data, GError **no_error)
 {
     const CocoStorageTask *task = data;
 
     for (unsigned int i = 0; i < task->unused->len; i++)
         coco_storage_place_free(task->unused->pdata[i]);
-    return 0;
+    return g_strdup("");
 }
 
 /* ---- here ---- */
@@ -155,54 +135,43 @@ adopt_all(CocoStorageTask *task, const char *text, GError **error)
     return code == 0;
 }
 
-static const char *
-verb_of(const CocoStorageTask *task)
-{
-    if (task->list == NULL)
-        return "unmount";
-    return task->storages != NULL ? "mount" : "remount";
-}
-
 static void
-on_child_end(const CocoChildEnd *end, void *user_data)
+on_work_done(const char *text, const GError *error, void *user_data)
 {
     CocoStorageTask *task = user_data;
-    g_autofree char *text = coco_child_end_text(end);
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) failure = NULL;
 
-    task->child = NULL;
-    if (text != NULL)
-        g_set_error(&error, COCO_TTRPC_ERROR,
-                    end->timed_out ? COCO_TTRPC_DEADLINE_EXCEEDED : COCO_TTRPC_INTERNAL,
-                    "%s storages: %s", verb_of(task), text);
-    else if (task->list != NULL)
-        (void) adopt_all(task, end->output, &error);
-    task_end(task, error);
+    task->run = NULL;
+    if (error == NULL && task->list != NULL)
+        (void) adopt_all(task, text, &failure);
+    task_end(task, error != NULL ? error : failure);
+}
+
+static const char *
+name_of(const CocoStorageTask *task)
+{
+    if (task->list == NULL)
+        return "unmount storages";
+    return task->storages != NULL ? "mount storages" : "remount storages";
 }
 
 static bool
 start_child(CocoStorageTask *task)
 {
-    static const char *const name[] = { "storage task", NULL };
-    const CocoChildFd console = { STDERR_FILENO, STDERR_FILENO };
-    const CocoChildJob job = {
-        .argv = name,
-        .fds = &console,
-        .n_fds = 1,
-        .output = OUTPUT_FD,
-        .output_max = OUTPUT_MAX,
+    const CocoChildWork work = {
+        .name = name_of(task),
         .deadline_s = task->list != NULL ? ADD_TIMEOUT_S : FREE_TIMEOUT_S,
-        .work = task->list != NULL ? add_in_child : free_in_child,
-        .work_data = task,
+        .func = task->list != NULL ? add_in_child : free_in_child,
+        .data = task,
     };
     g_autoptr(GError) error = NULL;
 
     if (task->table->reaper == NULL)
         return false;
-    task->child = coco_child_run(task->table->reaper, &job, on_child_end, task, &error);
-    if (task->child == NULL)
+    task->run = coco_child_work_run(task->table->reaper, &work, on_work_done, task, &error);
+    if (task->run == NULL)
         g_message("%s; it is done here", error->message);
-    return task->child != NULL;
+    return task->run != NULL;
 }
 
 /* Counted down here; what nobody uses any more is the task's. */
@@ -325,7 +294,7 @@ coco_storage_table_stop(CocoStorageTable *table)
     g_queue_init(&table->tasks);
     table->reaper = NULL; /* what those who are told still ask for is done here */
     if (task != NULL)
-        coco_child_forget(g_steal_pointer(&task->child));
+        coco_child_work_forget(g_steal_pointer(&task->run));
     for (; task != NULL; task = g_queue_pop_head(&tasks))
         task_end(task, error);
 }

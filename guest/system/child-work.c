@@ -12,7 +12,7 @@
 #include "guest/system/child-runner.h"
 
 #define OUTPUT_FD 3
-#define OUTPUT_MAX (64 << 10)
+#define OUTPUT_MAX (1 << 20)
 
 struct _CocoChildWorkRun {
     CocoChildWork work;
@@ -110,6 +110,13 @@ coco_child_work_cancel(CocoChildWorkRun *run)
     coco_child_cancel(run->child);
 }
 
+void
+coco_child_work_forget(CocoChildWorkRun *run)
+{
+    coco_child_forget(run->child);
+    g_free(run);
+}
+
 /* ---- a queue ---- */
 
 typedef struct {
@@ -192,9 +199,8 @@ coco_child_queue_free(CocoChildQueue *queue)
         return;
     queue->ends = true;
     if (queue->current != NULL) {
-        coco_child_cancel(queue->run->child);
-        coco_child_forget(queue->run->child);
-        g_clear_pointer(&queue->run, g_free);
+        coco_child_work_cancel(queue->run);
+        coco_child_work_forget(g_steal_pointer(&queue->run));
         cancel(g_steal_pointer(&queue->current));
     }
     while (!g_queue_is_empty(&queue->tasks))

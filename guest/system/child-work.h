@@ -34,6 +34,8 @@ CocoChildWorkRun *coco_child_work_run(CocoReaper *reaper, const CocoChildWork *w
                                       CocoChildWorkDone done, void *user_data, GError **error);
 /* Kills the child; done tells when it is gone. */
 void coco_child_work_cancel(CocoChildWorkRun *run);
+/* done does not run any more; the child goes on. run: (transfer full). */
+void coco_child_work_forget(CocoChildWorkRun *run);
 
 typedef struct _CocoChildQueue CocoChildQueue;
 

@@ -49,6 +49,7 @@ def test_from_start_to_end(case):
 
     quickstart.call("--remove", check=True)
     assert not quickstart.base.exists() and not RUN.exists(), "--remove leaves its own files"
+    assert (paths.BUILD / "build.ninja").exists(), "--remove takes the build of the tests away"
     quickstart.call("--remove", check=True)
 
 

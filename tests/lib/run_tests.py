@@ -75,6 +75,8 @@ def is_older(target, *sources):
 
 
 def prepare(report, build, with_guest, options):
+    # What packaging/quickstart made is the tests' from now on: its --remove, which they run, too, leaves it alone.
+    (build / ".made-by-quickstart").unlink(missing_ok=True)
     if not (build / "build.ninja").exists():
         step(report, "meson setup", ["meson", "setup", "-Dtests=enabled", *options, build, TOP])
     elif "tests/container/pattern" not in (build / "build.ninja").read_text(encoding="utf-8"):

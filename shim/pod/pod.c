@@ -26,7 +26,7 @@ struct _CocoPod {
     CocoSignals *signals;
     GMainLoop *loop;
     CocoPodVm *vm;
-    CocoPodDisks *disks;
+    CocoVmChanges *changes;
     CocoLateNetwork *late_network;
     bool vm_started;
     CocoEventPublisher *events;
@@ -155,8 +155,8 @@ coco_pod_new(const CocoPodConfig *config)
     pod->vm =
         coco_pod_vm_new(config->dir, config->signals, config->id, config->config_path, config->tee);
     coco_pod_vm_set_gone_func(pod->vm, on_vm_gone, pod);
-    pod->disks = coco_pod_disks_new(config->dir, config->signals, pod->vm);
-    pod->late_network = coco_late_network_new(config->signals, pod->vm, pod->disks);
+    pod->changes = coco_vm_changes_new(config->dir, config->signals, pod->vm);
+    pod->late_network = coco_late_network_new(config->signals, pod->vm, pod->changes);
     pod->events = coco_event_publisher_new(config->ttrpc_address, config->ns);
     pod->containers =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) coco_container_unref);
@@ -173,7 +173,7 @@ coco_pod_free(CocoPod *pod)
     g_clear_handle_id(&pod->idle_source, g_source_remove);
     g_hash_table_unref(pod->containers);
     coco_late_network_free(pod->late_network);
-    coco_pod_disks_free(pod->disks);
+    coco_vm_changes_free(pod->changes);
     coco_pod_vm_free(pod->vm);
     coco_oom_watch_free(pod->oom_watch);
     coco_event_publisher_free(pod->events);
@@ -214,10 +214,10 @@ coco_pod_vm(const CocoPod *pod)
     return pod->vm;
 }
 
-CocoPodDisks *
-coco_pod_disks(const CocoPod *pod)
+CocoVmChanges *
+coco_pod_changes(const CocoPod *pod)
 {
-    return pod->disks;
+    return pod->changes;
 }
 
 CocoLateNetwork *
@@ -398,8 +398,8 @@ coco_pod_remove(CocoPod *pod, CocoContainer *container, CocoPodRemovedFunc func,
     if (coco_pod_is_empty(pod) && !pod->is_sandbox)
         remove_vm(pod, func, user_data);
     else if (disks != NULL)
-        coco_pod_disks_detach(pod->disks, g_steal_pointer(&disks), on_disks_detached,
-                              removal_new(pod, func, user_data));
+        coco_vm_changes_detach(pod->changes, g_steal_pointer(&disks), on_disks_detached,
+                               removal_new(pod, func, user_data));
     else
         func(user_data);
 }

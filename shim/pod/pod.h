@@ -15,7 +15,7 @@
 #include "shim/host/pod-dir.h"
 #include "shim/pod/container.h"
 #include "shim/vm/late-network.h"
-#include "shim/vm/pod-disks.h"
+#include "shim/vm/vm-changes.h"
 #include "shim/vm/pod-vm.h"
 
 typedef struct _CocoPod CocoPod;
@@ -42,7 +42,7 @@ const char *coco_pod_namespace(const CocoPod *pod);
 const CocoPodDir *coco_pod_run_dir(const CocoPod *pod);
 const char *coco_pod_mounts_dir(const CocoPod *pod);
 CocoPodVm *coco_pod_vm(const CocoPod *pod);
-CocoPodDisks *coco_pod_disks(const CocoPod *pod);
+CocoVmChanges *coco_pod_changes(const CocoPod *pod);
 CocoLateNetwork *coco_pod_late_network(const CocoPod *pod);
 CocoSignals *coco_pod_signals(const CocoPod *pod);
 

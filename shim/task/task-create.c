@@ -65,7 +65,7 @@ undo(CocoTaskOp *op, GError *error)
 
     g_clear_pointer(&create->spec, grpc__spec__auto_free);
     g_clear_pointer(&create->volumes, coco_volume_plan_free);
-    coco_pod_disks_release(coco_pod_disks(op->pod), create->reserved);
+    coco_vm_changes_release(coco_pod_changes(op->pod), create->reserved);
     create->failure = error;
     /* Domains of the steps below become a status that containerd knows. */
     if (error->domain != COCO_TTRPC_ERROR) {
@@ -222,7 +222,8 @@ on_vm_ready(const GError *error, void *user_data)
     }
     disks = launch_disks(&create->root);
     create->reserved = 0;
-    coco_pod_disks_attach(coco_pod_disks(op->pod), disks, create->root.n_disks, on_attached, op);
+    coco_vm_changes_attach_disks(coco_pod_changes(op->pod), disks, create->root.n_disks,
+                                 on_attached, op);
 }
 
 static void
@@ -288,7 +289,7 @@ place_rootfs(const CocoTaskOp *op, char **out_path, GError **error)
 
     coco_root_plan_check_later(request->rootfs, request->n_rootfs, create->volumes);
     if (done && create->root.n_disks > 0 && coco_pod_vm_is_decided(coco_pod_vm(op->pod))) {
-        create->attaches = coco_pod_disks_reserve(coco_pod_disks(op->pod), create->root.n_disks);
+        create->attaches = coco_vm_changes_reserve(coco_pod_changes(op->pod), create->root.n_disks);
         create->reserved = create->attaches ? create->root.n_disks : 0;
         if (!create->attaches) {
             coco_root_plan_clear(&create->root);
@@ -315,7 +316,7 @@ attach_later(const CocoTaskOp *op, Create *create, GError **error)
 {
     if (create->root.n_disks == 0 || create->attaches)
         return true;
-    create->attaches = coco_pod_disks_reserve(coco_pod_disks(op->pod), create->root.n_disks);
+    create->attaches = coco_vm_changes_reserve(coco_pod_changes(op->pod), create->root.n_disks);
     create->reserved = create->attaches ? create->root.n_disks : 0;
     if (!create->attaches)
         g_set_error(error, COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,

@@ -14,7 +14,7 @@
 struct _CocoLateNetwork {
     CocoSignals *signals;
     CocoPodVm *vm;
-    CocoPodDisks *disks;
+    CocoVmChanges *changes;
     CocoPodNetwork *network; /* nullable: nobody has looked */
     GCancellable *cancellable;
     size_t n_told;  /* interfaces that the agent has */
@@ -27,13 +27,13 @@ struct _CocoLateNetwork {
 static void tell_interface(CocoLateNetwork *late);
 
 CocoLateNetwork *
-coco_late_network_new(CocoSignals *signals, CocoPodVm *vm, CocoPodDisks *disks)
+coco_late_network_new(CocoSignals *signals, CocoPodVm *vm, CocoVmChanges *changes)
 {
     CocoLateNetwork *late = g_new0(CocoLateNetwork, 1);
 
     late->signals = signals;
     late->vm = vm;
-    late->disks = disks;
+    late->changes = changes;
     late->cancellable = g_cancellable_new();
     return late;
 }
@@ -167,7 +167,7 @@ attach(CocoLateNetwork *late, size_t n)
     g_autofree CocoLaunchNic *nics = g_new0(CocoLaunchNic, n);
     g_autoptr(GError) error = NULL;
 
-    if (!coco_pod_disks_reserve(late->disks, n)) {
+    if (!coco_vm_changes_reserve(late->changes, n)) {
         error = g_error_new(COCO_TTRPC_ERROR, COCO_TTRPC_RESOURCE_EXHAUSTED,
                             "the VM has no room for %zu interfaces", n);
         finish(late, error);
@@ -180,7 +180,7 @@ attach(CocoLateNetwork *late, size_t n)
         nics[i].mtu = (unsigned int) interface->mtu;
         nics[i].taps = coco_pod_network_taps(late->network, i, &nics[i].n_taps);
     }
-    coco_pod_disks_attach_nics(late->disks, nics, n, on_attached, late);
+    coco_vm_changes_attach_nics(late->changes, nics, n, on_attached, late);
 }
 
 /* ---- the namespace ---- */

@@ -6,14 +6,14 @@
  *
  * They need no undo: the namespace is QEMU's, and goes with it.
  *
- * Ownership: the caller owns the object; signals, vm and disks outlive it.
+ * Ownership: the caller owns the object; signals, vm and changes outlive it.
  * Thread: main.
  */
 #pragma once
 
 #include <glib.h>
 
-#include "shim/vm/pod-disks.h"
+#include "shim/vm/vm-changes.h"
 #include "shim/vm/pod-vm.h"
 
 typedef struct _CocoLateNetwork CocoLateNetwork;
@@ -21,7 +21,7 @@ typedef struct _CocoLateNetwork CocoLateNetwork;
 /* error: nullable (transfer none). */
 typedef void (*CocoLateNetworkFunc)(const GError *error, void *user_data);
 
-CocoLateNetwork *coco_late_network_new(CocoSignals *signals, CocoPodVm *vm, CocoPodDisks *disks);
+CocoLateNetwork *coco_late_network_new(CocoSignals *signals, CocoPodVm *vm, CocoVmChanges *changes);
 
 /* What is under way is called off, and nobody is told. NULL is fine. */
 void coco_late_network_free(CocoLateNetwork *late);

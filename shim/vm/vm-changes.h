@@ -17,32 +17,32 @@
 #include "shim/vm/launcher.h"
 #include "shim/vm/pod-vm.h"
 
-typedef struct _CocoPodDisks CocoPodDisks;
+typedef struct _CocoVmChanges CocoVmChanges;
 
 /* places: where the guest has them, in their order (transfer none); NULL with error. */
-typedef void (*CocoPodDisksFunc)(char *const *places, const GError *error, void *user_data);
+typedef void (*CocoVmChangesFunc)(char *const *places, const GError *error, void *user_data);
 
-CocoPodDisks *coco_pod_disks_new(const CocoPodDir *dir, CocoSignals *signals, CocoPodVm *vm);
+CocoVmChanges *coco_vm_changes_new(const CocoPodDir *dir, CocoSignals *signals, CocoPodVm *vm);
 
 /* What is under way is called off, and nobody is told. */
-void coco_pod_disks_free(CocoPodDisks *disks);
+void coco_vm_changes_free(CocoVmChanges *changes);
 
 /* Keeps room for n more, if there is; to be given back, or used by one attach. */
-bool coco_pod_disks_reserve(CocoPodDisks *disks, size_t n);
-void coco_pod_disks_release(CocoPodDisks *disks, size_t n);
+bool coco_vm_changes_reserve(CocoVmChanges *changes, size_t n);
+void coco_vm_changes_release(CocoVmChanges *changes, size_t n);
 
 /* All or none, in room that was reserved for them; func runs once, never in this call. The VM is
  * ready. */
-void coco_pod_disks_attach(CocoPodDisks *disks, const CocoLaunchDisk *list, size_t n,
-                           CocoPodDisksFunc func, void *user_data);
+void coco_vm_changes_attach_disks(CocoVmChanges *changes, const CocoLaunchDisk *list, size_t n,
+                                  CocoVmChangesFunc func, void *user_data);
 
 /* The same of interfaces, which take the same room. nics: the list is copied, what it names is lent
  * until func runs. */
-void coco_pod_disks_attach_nics(CocoPodDisks *disks, const CocoLaunchNic *nics, size_t n,
-                                CocoPodDisksFunc func, void *user_data);
+void coco_vm_changes_attach_nics(CocoVmChanges *changes, const CocoLaunchNic *nics, size_t n,
+                                 CocoVmChangesFunc func, void *user_data);
 
 /* The guest does not use them any more. places: (transfer full). */
-void coco_pod_disks_detach(CocoPodDisks *disks, char **places, CocoPodDisksFunc func,
-                           void *user_data);
+void coco_vm_changes_detach(CocoVmChanges *changes, char **places, CocoVmChangesFunc func,
+                            void *user_data);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoPodDisks, coco_pod_disks_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CocoVmChanges, coco_vm_changes_free)

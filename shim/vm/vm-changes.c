@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A queue of launcher runs (pod-disks.h).
+ * A queue of launcher runs (vm-changes.h).
  */
-#include "shim/vm/pod-disks.h"
+#include "shim/vm/vm-changes.h"
 
 #include "guest-protocol/proto/ttrpc-error.h"
 
 typedef struct {
-    CocoPodDisks *disks;
+    CocoVmChanges *changes;
     CocoLauncherVerb verb;
     CocoLaunchDisk *list; /* attach; with paths of its own */
     CocoLaunchNic *nics;  /* attach, instead; what they name is lent */
     size_t n;
     char **places; /* detach */
-    CocoPodDisksFunc func;
+    CocoVmChangesFunc func;
     void *user_data;
 } Job;
 
-struct _CocoPodDisks {
+struct _CocoVmChanges {
     const CocoPodDir *dir;
     CocoSignals *signals;
     CocoPodVm *vm;
@@ -28,7 +28,7 @@ struct _CocoPodDisks {
     GCancellable *cancellable;
 };
 
-static void run_next(CocoPodDisks *disks);
+static void run_next(CocoVmChanges *changes);
 
 static void
 job_free(void *data)
@@ -43,78 +43,78 @@ job_free(void *data)
     g_free(job);
 }
 
-CocoPodDisks *
-coco_pod_disks_new(const CocoPodDir *dir, CocoSignals *signals, CocoPodVm *vm)
+CocoVmChanges *
+coco_vm_changes_new(const CocoPodDir *dir, CocoSignals *signals, CocoPodVm *vm)
 {
-    CocoPodDisks *disks = g_new0(CocoPodDisks, 1);
+    CocoVmChanges *changes = g_new0(CocoVmChanges, 1);
 
-    disks->dir = dir;
-    disks->signals = signals;
-    disks->vm = vm;
-    disks->cancellable = g_cancellable_new();
-    g_queue_init(&disks->jobs);
-    return disks;
+    changes->dir = dir;
+    changes->signals = signals;
+    changes->vm = vm;
+    changes->cancellable = g_cancellable_new();
+    g_queue_init(&changes->jobs);
+    return changes;
 }
 
 void
-coco_pod_disks_free(CocoPodDisks *disks)
+coco_vm_changes_free(CocoVmChanges *changes)
 {
-    if (disks == NULL)
+    if (changes == NULL)
         return;
-    g_cancellable_cancel(disks->cancellable);
-    g_object_unref(disks->cancellable);
-    g_clear_handle_id(&disks->next_source, g_source_remove);
-    g_queue_clear_full(&disks->jobs, job_free);
-    g_free(disks);
+    g_cancellable_cancel(changes->cancellable);
+    g_object_unref(changes->cancellable);
+    g_clear_handle_id(&changes->next_source, g_source_remove);
+    g_queue_clear_full(&changes->jobs, job_free);
+    g_free(changes);
 }
 
 bool
-coco_pod_disks_reserve(CocoPodDisks *disks, size_t n)
+coco_vm_changes_reserve(CocoVmChanges *changes, size_t n)
 {
-    if (disks->n_taken + n > coco_pod_vm_slots(disks->vm))
+    if (changes->n_taken + n > coco_pod_vm_slots(changes->vm))
         return false;
-    disks->n_taken += n;
+    changes->n_taken += n;
     return true;
 }
 
 void
-coco_pod_disks_release(CocoPodDisks *disks, size_t n)
+coco_vm_changes_release(CocoVmChanges *changes, size_t n)
 {
-    disks->n_taken -= n;
+    changes->n_taken -= n;
 }
 
 static gboolean
 on_next(void *user_data)
 {
-    CocoPodDisks *disks = user_data;
+    CocoVmChanges *changes = user_data;
 
-    disks->next_source = 0;
-    run_next(disks);
+    changes->next_source = 0;
+    run_next(changes);
     return G_SOURCE_REMOVE;
 }
 
 /* From the main loop, so that nobody is called back from inside their own call. */
 static void
-run_soon(CocoPodDisks *disks)
+run_soon(CocoVmChanges *changes)
 {
-    if (!disks->running && disks->next_source == 0 && disks->jobs.length > 0)
-        disks->next_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_next, disks, NULL);
+    if (!changes->running && changes->next_source == 0 && changes->jobs.length > 0)
+        changes->next_source = g_idle_add_full(G_PRIORITY_DEFAULT, on_next, changes, NULL);
 }
 
 static void
 finish(Job *job, char *const *places, const GError *error)
 {
-    CocoPodDisks *disks = job->disks;
+    CocoVmChanges *changes = job->changes;
     /* A launcher that was ended half-way may have attached what it cannot tell of any more. */
     bool not_attached = job->verb == COCO_LAUNCHER_ATTACH && error != NULL &&
                         error->code != COCO_TTRPC_DEADLINE_EXCEEDED;
     bool detached = job->verb == COCO_LAUNCHER_DETACH && error == NULL;
 
     if (not_attached || detached)
-        coco_pod_disks_release(disks, job->n);
+        coco_vm_changes_release(changes, job->n);
     job->func(places, error, job->user_data);
     job_free(job);
-    run_soon(disks);
+    run_soon(changes);
 }
 
 static void
@@ -130,7 +130,7 @@ on_changed(GObject *source, GAsyncResult *result, void *user_data)
         job_free(job);
         return;
     }
-    job->disks->running = false;
+    job->changes->running = false;
     if (changed != NULL)
         places = job->nics != NULL ? changed->nics : changed->disks;
     if (changed != NULL && job->verb == COCO_LAUNCHER_ATTACH &&
@@ -143,13 +143,13 @@ on_changed(GObject *source, GAsyncResult *result, void *user_data)
 }
 
 static void
-run(CocoPodDisks *disks, Job *job)
+run(CocoVmChanges *changes, Job *job)
 {
     g_autofree char *program = coco_launcher_find_program();
     CocoLauncherCommand request = {
         .verb = job->verb,
         .program = program,
-        .run_dir = coco_pod_dir_path(disks->dir),
+        .run_dir = coco_pod_dir_path(changes->dir),
         .places = job->places,
     };
     CocoLaunchNeeds needs = { .disks = job->list,
@@ -157,7 +157,7 @@ run(CocoPodDisks *disks, Job *job)
                               .nics = job->nics,
                               .n_nics = job->nics != NULL ? job->n : 0 };
     CocoLauncher *launcher =
-        coco_launcher_run_async(&request, disks->signals, disks->cancellable, on_changed, job);
+        coco_launcher_run_async(&request, changes->signals, changes->cancellable, on_changed, job);
     g_autoptr(GError) error = NULL;
 
     /* A launcher that hears nothing ends with the reason. */
@@ -167,14 +167,14 @@ run(CocoPodDisks *disks, Job *job)
 }
 
 static void
-run_next(CocoPodDisks *disks)
+run_next(CocoVmChanges *changes)
 {
-    Job *job = g_queue_pop_head(&disks->jobs);
+    Job *job = g_queue_pop_head(&changes->jobs);
     g_autoptr(GError) gone = NULL;
 
-    if (coco_pod_vm_is_ready(disks->vm)) {
-        disks->running = true;
-        run(disks, job);
+    if (coco_pod_vm_is_ready(changes->vm)) {
+        changes->running = true;
+        run(changes, job);
     } else if (job->verb == COCO_LAUNCHER_DETACH) {
         finish(job, job->places, NULL); /* a VM that is gone has none */
     } else {
@@ -184,20 +184,20 @@ run_next(CocoPodDisks *disks)
 }
 
 static void
-push(CocoPodDisks *disks, Job *job)
+push(CocoVmChanges *changes, Job *job)
 {
-    job->disks = disks;
-    g_queue_push_tail(&disks->jobs, job);
-    run_soon(disks);
+    job->changes = changes;
+    g_queue_push_tail(&changes->jobs, job);
+    run_soon(changes);
 }
 
 void
-coco_pod_disks_attach(CocoPodDisks *disks, const CocoLaunchDisk *list, size_t n,
-                      CocoPodDisksFunc func, void *user_data)
+coco_vm_changes_attach_disks(CocoVmChanges *changes, const CocoLaunchDisk *list, size_t n,
+                             CocoVmChangesFunc func, void *user_data)
 {
     Job *job = g_new0(Job, 1);
 
-    coco_pod_vm_note_disks(disks->vm, list, n);
+    coco_pod_vm_note_disks(changes->vm, list, n);
     job->verb = COCO_LAUNCHER_ATTACH;
     job->list = g_new(CocoLaunchDisk, n);
     for (size_t i = 0; i < n; i++)
@@ -206,12 +206,12 @@ coco_pod_disks_attach(CocoPodDisks *disks, const CocoLaunchDisk *list, size_t n,
     job->n = n;
     job->func = func;
     job->user_data = user_data;
-    push(disks, job);
+    push(changes, job);
 }
 
 void
-coco_pod_disks_attach_nics(CocoPodDisks *disks, const CocoLaunchNic *nics, size_t n,
-                           CocoPodDisksFunc func, void *user_data)
+coco_vm_changes_attach_nics(CocoVmChanges *changes, const CocoLaunchNic *nics, size_t n,
+                            CocoVmChangesFunc func, void *user_data)
 {
     Job *job = g_new0(Job, 1);
 
@@ -220,11 +220,12 @@ coco_pod_disks_attach_nics(CocoPodDisks *disks, const CocoLaunchNic *nics, size_
     job->n = n;
     job->func = func;
     job->user_data = user_data;
-    push(disks, job);
+    push(changes, job);
 }
 
 void
-coco_pod_disks_detach(CocoPodDisks *disks, char **places, CocoPodDisksFunc func, void *user_data)
+coco_vm_changes_detach(CocoVmChanges *changes, char **places, CocoVmChangesFunc func,
+                       void *user_data)
 {
     Job *job = g_new0(Job, 1);
 
@@ -233,5 +234,5 @@ coco_pod_disks_detach(CocoPodDisks *disks, char **places, CocoPodDisksFunc func,
     job->n = g_strv_length(places);
     job->func = func;
     job->user_data = user_data;
-    push(disks, job);
+    push(changes, job);
 }
